@@ -114,7 +114,7 @@ class OrderService:
         answer = await self.ask(payment)
         if answer is Answer.DECLINED:
             raise PaymentDeclined("the payment provider declined the payment")
-        return await self.get(caller, id)
+        return OrderView.of(order) if answer is None else await self.get(caller, id)
 
     async def ship(
         self,
@@ -155,16 +155,15 @@ class OrderService:
             else:
                 refund = None
             await work.orders.save(order)
-        if refund is None:
+        if refund is None or await self.ask(refund) is None:
             return OrderView.of(order)
-        await self.ask(refund)
         return await self.get(caller, id)
 
     async def ask(self, payment: Payment) -> Answer | None:
         """Ask the provider, outside any transaction, and write down what it says.
 
-        Returns its answer, or None where it gave none in time: the payment stays pending, and the
-        worker asks again.
+        Returns its answer, or None where it gave none in time or it could not be written down: the
+        payment stays pending, and the worker asks again.
         """
         try:
             async with asyncio.timeout(self.rules.call_deadline.total_seconds()):
@@ -172,7 +171,12 @@ class OrderService:
         except (ProviderUnavailable, TimeoutError):
             self.notice("payment.unanswered", payment)
             return None
-        await self.settle(payment.tenant, payment.id, answer)
+        try:
+            await self.settle(payment.tenant, payment.id, answer)
+        except Failure:
+            # The money may have moved: a caller who was told of a failure would pay once more.
+            self.notice("payment.unsettled", payment)
+            return None
         return answer
 
     async def settle(self, tenant: TenantId, payment_id: UUID, answer: Answer) -> None:
@@ -201,7 +205,7 @@ class OrderService:
             case PaymentKind.REFUND, Answer.REFUNDED if payment.state is PaymentState.PENDING:
                 payment.state = PaymentState.REFUNDED
                 order.refunded(payment_id, self.now())
-            case PaymentKind.REFUND, Answer.REFUSED:
+            case PaymentKind.REFUND, Answer.REFUSED if payment.state is PaymentState.PENDING:
                 self.notice("payment.refund_refused", payment)
                 return
             case _:
