@@ -1,4 +1,4 @@
-"""A simulator of the payment provider: it books each charge and refund once, and fails when told to.
+"""A simulator of the payment provider: books each charge and refund once, and fails when told.
 
 `python -m dev.provider --port 8900` runs it alone. While it runs:
 
@@ -129,7 +129,7 @@ class Simulator:
         self.ledger[key] = Booking(body["currency"], body["reference"], taken=body["amount"])
         return "paid"
 
-    def _book_refund(self, key: str, body: dict[str, Any], decline: bool) -> str:
+    def _book_refund(self, _key: str, body: dict[str, Any], decline: bool) -> str:
         booking = self.ledger.get(body["charge"])
         if decline or booking is None or booking.returned + body["amount"] > booking.taken:
             return "refused"
@@ -145,10 +145,10 @@ class Simulator:
             gone.cancel()
             stopping.cancel()
 
-    async def _show_ledger(self, request: Request) -> Response:
+    async def _show_ledger(self, _request: Request) -> Response:
         return JSONResponse({key: asdict(booking) for key, booking in self.ledger.items()})
 
-    async def _show_behaviour(self, request: Request) -> Response:
+    async def _show_behaviour(self, _request: Request) -> Response:
         return JSONResponse({"charges": self.charges, "refunds": self.refunds})
 
     async def _change_behaviour(self, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Serve an ASGI app of this folder: in a test's own loop, or as a process until it is told to stop."""
+"""Serve an ASGI app: in a test's own loop, or as a process until it is told to stop."""
 
 import asyncio
 import contextlib

@@ -27,6 +27,7 @@ from acme_orders.domain.payments import wait_before_attempt
 from acme_orders.platform.domain import ConcurrentChange
 from acme_orders.platform.domain import TenantId
 
+
 class FakeStorage:
     """Commits a block's changes when it ends, and none when it raises, as a database does."""
 
@@ -121,7 +122,9 @@ class FakeViews:
     async def page(self, limit: int, after: Position | None = None) -> Sequence[OrderView]:
         mine = [id for tenant, id in self._histories if tenant == self._tenant]
         views = sorted([await self.get(id) for id in mine], key=_newest_first, reverse=True)
-        behind = [v for v in views if after is None or _newest_first(v) < (after.placed_at, after.id)]
+        behind = [
+            v for v in views if after is None or _newest_first(v) < (after.placed_at, after.id)
+        ]
         return behind[:limit]
 
 

@@ -97,7 +97,7 @@ class OrderService:
         return await self.storage.views(caller.tenant).page(limit, after)
 
     async def pay(self, caller: Caller, id: UUID, version: int | None = None) -> OrderView:
-        """Charge the order's total; its status is `payment_pending` while the provider owes an answer.
+        """Charge the order's total; it is `payment_pending` while the provider owes an answer.
 
         Raises:
             PaymentDeclined: the provider declined; the order is `placed` again.

@@ -104,7 +104,7 @@ class OrderViews(Protocol):
 
 
 class Work(Protocol):
-    """One transaction of one tenant: committed when its block ends, rolled back when that raises."""
+    """One transaction of one tenant: committed when its block ends, undone when that raises."""
 
     @property
     def orders(self) -> Orders: ...
@@ -123,7 +123,10 @@ class PaymentQueue(Protocol):
     """The payments of every tenant that wait for an answer."""
 
     async def claim(self, limit: int, now: datetime, call_deadline: timedelta) -> Sequence[Payment]:
-        """Return payments whose next attempt is due, and put that attempt off, so that no one else asks."""
+        """Return payments whose next attempt is due, and put it off, so that no one else asks.
+
+        Each claim counts as an attempt; `wait_before_attempt` says how far the next is put off.
+        """
         ...
 
 

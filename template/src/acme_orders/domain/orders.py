@@ -13,7 +13,6 @@ from acme_orders.platform.domain import Failure
 from acme_orders.platform.domain import InvalidField
 from acme_orders.platform.domain import Kind
 
-
 MAX_LINES = 100
 MAX_QUANTITY = 10_000
 MAX_UNIT_PRICE = 100_000_000
@@ -162,7 +161,7 @@ class Order(Aggregate[OrderEvent]):
         return Money(amount, self.currency)
 
     def pay(self, payment_id: UUID, at: datetime) -> UUID:
-        """Return the payment that is in flight: the given one, or an older one that has no answer yet."""
+        """Return the payment in flight: the given one, or an older one that has no answer yet."""
         if self.status is Status.PAYMENT_PENDING and self.payment_id:
             return self.payment_id
         self._require("pay", Status.PLACED)
@@ -170,14 +169,14 @@ class Order(Aggregate[OrderEvent]):
         return payment_id
 
     def charged(self, payment_id: UUID, at: datetime) -> bool:
-        """Take the provider's word that this charge went through; false if it is not the one in flight."""
+        """Take the provider's word that this charge went through; false if it is not in flight."""
         if not self._awaits(payment_id):
             return False
         self._record(OrderPaid(payment_id, at))
         return True
 
     def declined(self, payment_id: UUID, at: datetime) -> bool:
-        """Take the provider's word that this charge was declined; false if it is not the one in flight."""
+        """Take the provider's word that this charge was declined; false if it is not in flight."""
         if not self._awaits(payment_id):
             return False
         self._record(ChargeDeclined(payment_id, at))
@@ -189,7 +188,7 @@ class Order(Aggregate[OrderEvent]):
         self._record(OrderShipped(tracking, at))
 
     def cancel(self, reason: CancelReason, refund_id: UUID, at: datetime) -> UUID | None:
-        """Return the refund that is in flight (the given one, or an older one); None if none is owed."""
+        """Return the refund in flight (the given one, or an older one); None if none is owed."""
         if self.status is Status.REFUND_PENDING:
             return self.refund_id
         self._require("cancel", Status.PLACED, Status.PAID)
@@ -200,7 +199,7 @@ class Order(Aggregate[OrderEvent]):
         return None
 
     def refunded(self, refund_id: UUID, at: datetime) -> bool:
-        """Take the provider's word that the refund went through; false if it is not the one in flight."""
+        """Take the provider's word that the refund went through; false if it is not in flight."""
         if self.status is not Status.REFUND_PENDING or self.refund_id != refund_id:
             return False
         self._record(OrderCancelled(self.cancel_reason or CancelReason.CUSTOMER_REQUEST, at))

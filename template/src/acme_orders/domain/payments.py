@@ -59,6 +59,6 @@ class Payment:
 
 
 def wait_before_attempt(attempts: int, call_deadline: timedelta) -> timedelta:
-    """Return how long to wait for an answer before asking again: twice the call's deadline, then ever longer."""
+    """Return how long to wait before asking again: twice the call's deadline, then ever longer."""
     wait: timedelta = call_deadline * 2 ** min(attempts + 1, 16)
     return min(wait, ASK_AGAIN_AT_MOST_EVERY)

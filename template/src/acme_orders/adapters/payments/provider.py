@@ -92,7 +92,7 @@ def _read(payment: Payment, response: httpx.Response) -> Answer:
         body = response.json()
         answer = Answer(body["status"])
         mine = body["id"] == str(payment.id) and answer in ANSWERS[payment.kind]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ProviderUnavailable("the payment provider's answer cannot be read") from error
     if not mine:
         raise ProviderUnavailable("the payment provider answered something else")
