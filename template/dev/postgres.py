@@ -93,7 +93,13 @@ class Server:
 
     def _run(self, commands: str) -> None:
         answer = subprocess.run(
-            [_binaries() / "psql", "-Xq", "-v", "ON_ERROR_STOP=1", self._url("postgres", "postgres")],
+            [
+                _binaries() / "psql",
+                "-Xq",
+                "-v",
+                "ON_ERROR_STOP=1",
+                self._url("postgres", "postgres"),
+            ],
             input=commands,
             capture_output=True,
             text=True,
