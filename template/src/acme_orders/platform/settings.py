@@ -70,7 +70,7 @@ class Reader:
 
 @contextmanager
 def reading() -> Iterator[Reader]:
-    """Give a reader for any number of models: `with reading() as read: a = read(ASettings)`.
+    """Give a reader for all the models of a process: what is wrong with any is told at the end.
 
     Raises:
         InvalidSettings: at the block's end, with the problems of all models.

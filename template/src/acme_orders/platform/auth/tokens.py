@@ -29,6 +29,7 @@ from acme_orders.platform.domain import InvalidTenant
 from acme_orders.platform.domain import Kind
 from acme_orders.platform.domain import tenant_id
 from acme_orders.platform.settings import Seconds
+from acme_orders.platform.telemetry.context import bind_tenant
 from acme_orders.platform.telemetry.metrics import TOKENS_REFUSED
 
 MAX_TOKEN = 8 * 1024
@@ -180,7 +181,7 @@ class TokenVerifier:
         await self._keys.ready()
 
     async def verify(self, token: str) -> Caller:
-        """Return who calls.
+        """Return who calls; from here on the call's log lines name the tenant.
 
         Raises:
             TokenRefused: the token is missing (empty) or not good; its reason says why.
@@ -193,6 +194,7 @@ class TokenVerifier:
         if known is not None and self._now() < known[1] + self._leeway:
             self._remembered.move_to_end(token)
             self._keys.refresh()
+            bind_tenant(known[0].tenant)
             return known[0]
         try:
             caller, expires = await self._verify(token)
@@ -200,6 +202,7 @@ class TokenVerifier:
             TOKENS_REFUSED.labels(refused.reason).inc()
             raise
         self._remember(token, caller, expires)
+        bind_tenant(caller.tenant)
         return caller
 
     def _remember(self, token: str, caller: Caller, expires: float) -> None:
