@@ -1,4 +1,4 @@
-"""What callers can do with orders, told without a transport: each transport's tests inherit these."""
+"""What callers can do with orders, told without a transport: each transport's tests inherit it."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -19,6 +19,7 @@ from acme_orders.domain.money import Money
 from acme_orders.domain.orders import CancelReason
 from acme_orders.domain.orders import Line
 from acme_orders.domain.orders import Status
+
 from dev.issuer import Issuer
 from dev.provider import Behaviour
 from dev.provider import Simulator

@@ -1,0 +1,42 @@
+"""Versions as entity tags, and the conditions that callers tie to them (RFC 9110, section 13)."""
+
+from typing import Annotated
+
+from fastapi import Depends
+from fastapi import Header
+
+IF_MATCH = r'^(\*|"[1-9][0-9]{0,8}")$'
+
+
+def etag(version: int) -> str:
+    """Return the version as a strong entity tag."""
+    return f'"{version}"'
+
+
+def _expected_version(
+    if_match: Annotated[
+        str | None,
+        Header(
+            pattern=IF_MATCH,
+            description="Change it only if it has this `ETag`; `*` or nothing: in any version.",
+            examples=['"3"'],
+        ),
+    ] = None,
+) -> int | None:
+    return None if if_match in (None, "*") else int(if_match.strip('"'))
+
+
+ExpectedVersion = Annotated[int | None, Depends(_expected_version)]
+"""The version of `If-Match`; None if the caller accepts any."""
+
+
+IfNoneMatch = Annotated[
+    str | None,
+    Header(description="Answer 304 if it still has this `ETag`.", examples=['"3"']),
+]
+
+
+def unchanged(if_none_match: str | None, version: int) -> bool:
+    """Say whether the caller has this version already."""
+    known = (if_none_match or "").split(",")
+    return any(tag.strip().removeprefix("W/") in ("*", etag(version)) for tag in known)
