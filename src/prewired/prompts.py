@@ -31,7 +31,9 @@ def ask(question: Asked) -> Any:
             continue
         if not (wrong := question.wrong(value)):
             return value
-        people.print(f"  [red]{escape(question.name)} {escape(wrong)}[/]", soft_wrap=True)
+        people.print(
+            f"  [red]{escape(question.name)} cannot be that: {escape(wrong)}[/]", soft_wrap=True
+        )
 
 
 def confirm(target: Path, answers: Mapping[str, Any]) -> None:

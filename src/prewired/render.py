@@ -125,7 +125,7 @@ def _answer(renderer: "_Renderer", defaults_named: str, ask: Ask | None = None) 
             value = answers.user[name] = question.parse_answer(answers.init[name])
             if wrong := _wrong(question, value):
                 where = "" if defaults_named == "the defaults" else f"{defaults_named}: "
-                raise AnswersRefused(f"{where}{name} {wrong}, not {value!r}")
+                raise AnswersRefused(f"{where}{name} cannot be {value!r}: {wrong}")
         else:
             answers.user[name] = _default_or_asked(question, details, ask, defaults_named)
 
@@ -141,9 +141,10 @@ def _default_or_asked(
         return ask(Asked(name, details, help_, default, lambda value: _wrong(question, value)))
     if wrong := _wrong(question, default):
         if name in question.answers.user_defaults:
-            raise AnswersRefused(f"{defaults_named}: {name} {wrong}, not {default!r}")
+            raise AnswersRefused(f"{defaults_named}: {name} cannot be {default!r}: {wrong}")
         raise AnswersRefused(
-            f"{name} would be {default!r}, from the other answers: it {wrong}; give one with -d {name}=…"
+            f"{name} cannot be {default!r}, which follows from the other answers: {wrong}; "
+            f"give one with -d {name}=…"
         )
     return default
 
