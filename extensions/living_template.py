@@ -1,6 +1,7 @@
 """Let template/ be a real service with every feature on, that runs as it stands.
 
-Its own names stand for the answers, in contents and in paths, and Jinja's tags live in comments (`#`, `//`, `--`, `<!-- -->`):
+Its own names stand for the answers, in contents and in paths, and Jinja's tags live in comments
+(`#`, `//`, `--`, `<!-- -->`):
 
     # {% if grpc %}
     a line of the services that have the feature
@@ -11,7 +12,6 @@ Its own names stand for the answers, in contents and in paths, and Jinja's tags 
 
 import re
 from collections.abc import Iterator
-from pathlib import PurePath
 
 from copier.errors import UserMessageError
 from jinja2.ext import Extension
@@ -38,15 +38,14 @@ ASLEEP = re.compile(
     r"(?P<indent>[ \t]*)(?:<!--(?: (?P<inside>.*))? -->|(?:#|//|--)(?: (?P<text>.*))?)"
 )
 WORDS = re.compile(r"\w+")
+OPERATORS = frozenset({"and", "or", "not"})
 
 
 class LivingTemplate(Extension):
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
         """Turn a file of the template, or a part of a path or a question, into Jinja."""
-        if name and "{%" in source:
-            source = "".join(_lines(source, f"{PurePath(name)}"))
-        elif "{%" in source:
-            source = "".join(_untagged(source))
+        if "{%" in source:
+            source = "".join(_lines(source, name) if name else _untagged(source))
         return NAMES.sub(_in_a_file if name else _elsewhere, source)
 
 
@@ -68,49 +67,51 @@ def _untagged(source: str) -> Iterator[str]:
 
 def _lines(source: str, file: str) -> Iterator[str]:
     """Yield the file's lines with its tags as Jinja's; refuse a block that is not as agreed."""
-    lines = source.removesuffix("\n").split("\n")
-    inside: str | None = None  # the tag that opened this part of a block: None, "if" or "else"
-    opened = 0
+    lines = source.split("\n")
+    part: str | None = None  # of a block: "if" or "else"
+    opened = closed = -1
     for at, line in enumerate(lines):
-
-        def refuse(why: str, at: int = at) -> UserMessageError:
-            return UserMessageError(f"{file}:{at + 1}: {why}")
-
         if not (tag := TAG.fullmatch(line)):
             if "{%" in line:
-                raise refuse("a tag is written `{% tag %}`, alone in a comment")
-            ending = "\n" if at + 1 < len(lines) or source.endswith("\n") else ""
-            if inside == "else":
-                if not (asleep := ASLEEP.fullmatch(line)):
-                    raise refuse("a line of an else branch sleeps in a comment")
-                text = asleep["inside"] or asleep["text"] or ""
-                line = f"{asleep['indent']}{text}" if text else ""
-            yield line + ending
+                raise _refused(file, at, "a tag is written `{% tag %}`, alone in a comment")
+            if part == "else":
+                line = _awake(line, file, at)
+            yield line if at + 1 == len(lines) else f"{line}\n"
             continue
-
-        match tag["tag"].split(maxsplit=1), inside:
+        match tag["tag"].split(maxsplit=1), part:
             case ["if", condition], None:
-                if unknown := sorted({*WORDS.findall(condition)} - CONDITIONS - {"and", "or", "not"}):
-                    raise refuse(f"unknown flag {unknown[0]!r}")
-                if opened and not any(map(str.strip, lines[opened:at])):
-                    raise refuse("a block follows a block without a line between them")
-                inside, opened = "if", at
+                if unknown := sorted({*WORDS.findall(condition)} - CONDITIONS - OPERATORS):
+                    raise _refused(file, at, f"unknown flag {unknown[0]!r}")
+                if 0 <= closed == at - 1:
+                    raise _refused(file, at, "a block right after a block, with no line between")
+                part, opened = "if", at
             case ["if", _], _:
-                raise refuse("a block inside a block")
+                raise _refused(file, at, "a block inside a block")
             case ["else"], "if":
-                inside = "else"
+                part = "else"
             case ["endif"], "if" | "else":
-                after = lines[at + 1 :]
-                if not any(map(str.strip, after)):
-                    raise refuse("a block ends the file; a line must stand after it")
-                if not after[0].strip() and (not opened or not lines[opened - 1].strip()):
-                    raise refuse("a block between two blank lines")
-                inside, opened = None, at + 1
+                if not any(map(str.strip, lines[at + 1 :])):
+                    raise _refused(file, at, "a block ends the file; a line must stand after it")
+                blank_before = opened == 0 or not lines[opened - 1].strip()
+                if blank_before and not lines[at + 1].strip():
+                    raise _refused(file, opened, "a block between two blank lines")
+                part, closed = None, at
             case ["else" | "endif" as stray], _:
-                raise refuse(f"{stray} without if")
+                raise _refused(file, at, f"{stray} without if")
             case _:
-                raise refuse(f"unknown tag {tag['tag']!r}: there are if, else and endif")
+                raise _refused(file, at, f"unknown tag {tag['tag']!r}: use if, else and endif")
         yield f"⟦% {tag['tag']} %⟧"
-    if inside:
-        at = opened
-        raise UserMessageError(f"{file}:{at + 1}: this block is not closed")
+    if part:
+        raise _refused(file, opened, "this block is not closed")
+
+
+def _awake(line: str, file: str, at: int) -> str:
+    """Take the comment mark off a sleeping line; a bare mark is a blank line."""
+    if not (asleep := ASLEEP.fullmatch(line)):
+        raise _refused(file, at, "a line of an else branch sleeps in a comment")
+    text = asleep["inside"] or asleep["text"]
+    return f"{asleep['indent']}{text}" if text else ""
+
+
+def _refused(file: str, at: int, why: str) -> UserMessageError:
+    return UserMessageError(f"{file}:{at + 1}: {why}")
