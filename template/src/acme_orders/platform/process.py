@@ -48,6 +48,7 @@ from acme_orders.platform.server import serve_http
 from acme_orders.platform.settings import InvalidSettings
 from acme_orders.platform.settings import Seconds
 from acme_orders.platform.telemetry import logs
+from acme_orders.platform.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +93,7 @@ def entry(main: Callable[[], None]) -> None:
 
 def run(settings: ProcessSettings, serve: Serve) -> NoReturn:
     """Serve, with logs, health and metrics, until a signal asks to stop. Never returns."""
+    metrics.describe_build()
     logs.configure(settings.log_level, for_people=settings.environment == "development")
     try:
         code = uvloop.run(_run(settings, serve))

@@ -10,6 +10,9 @@ from typing import Any
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
+CUT_OFF = 0.5
+"""Seconds that requests may take to clean up when they are cut off."""
+
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -48,12 +51,24 @@ async def serve_http(
 ) -> None:
     """Serve the ASGI app until `stopping` is set and the requests in flight are answered.
 
+    Cancelling it cuts off the requests in flight.
+
     Raises:
         PortInUse: at once; `variable` is the setting that it names.
     """
     claim_port(host, port, variable)
+    in_flight: set[asyncio.Task[Any] | None] = set()
+
+    async def tracked(scope: Any, receive: Any, send: Any) -> None:
+        task = asyncio.current_task()
+        in_flight.add(task)
+        try:
+            await app(scope, receive, send)
+        finally:
+            in_flight.discard(task)
+
     server = Server(
-        app,
+        tracked,
         address=host,
         port=port,
         interface=Interfaces.ASGINL,
@@ -72,7 +87,13 @@ async def serve_http(
     try:
         await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
         server.stop()  # type: ignore[no-untyped-call]
-        await serving
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        # Cut the requests off, not the server: it fails noisily when it is cancelled itself.
+        server.stop()  # type: ignore[no-untyped-call]
+        for request in filter(None, in_flight):
+            request.cancel()
+        await asyncio.wait({serving}, timeout=CUT_OFF)
+        raise
     finally:
         waiting.cancel()
-        serving.cancel()

@@ -1,5 +1,6 @@
 """Settings from the environment, with one readable list of everything that is wrong with them."""
 
+import os
 import re
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -11,8 +12,6 @@ from typing import TypeVar
 
 from annotated_types import Ge
 from pydantic import BeforeValidator
-from pydantic import SecretBytes
-from pydantic import SecretStr
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
@@ -51,21 +50,20 @@ class Reader:
 
     def __call__(self, model: type[S]) -> S:
         """Return the model's settings; where they are wrong, a stand-in that nobody gets to use."""
+        problems = dict(_empty_secrets(model))
         try:
             settings = model()
         except ValidationError as error:
-            details = error.errors(include_url=False, include_input=False, include_context=False)
-            self._add(_problem(model, detail) for detail in details)
+            for detail in error.errors(
+                include_url=False, include_input=False, include_context=False
+            ):
+                name = ".".join(map(str, detail["loc"]))
+                problems.setdefault(name, _problem(model, detail))
         except SettingsError as error:
-            self._add([str(error)])
-        else:
-            self._add(_empty_secrets(settings))
-            return settings
-        return model.model_construct()
-
-    def _add(self, problems: Sequence[str] | Iterator[str]) -> None:
+            problems[model.__name__] = str(error)
         # Two models may read one variable.
-        self.problems.extend(each for each in problems if each not in self.problems)
+        self.problems.extend(each for each in problems.values() if each not in self.problems)
+        return model.model_construct() if problems else settings
 
 
 @contextmanager
@@ -90,7 +88,7 @@ def _problem(model: type[BaseSettings], detail: ErrorDetails) -> str:
     if not detail["loc"]:
         return f"{model.__name__}: {detail['msg']}"
     name, *inside = map(str, detail["loc"])
-    field = _field(model, name)
+    field = model.model_fields.get(name)
     if detail["type"] == "missing":
         text = "is missing"
     elif _is_secret(field) and detail["type"] in ("value_error", "assertion_error"):
@@ -102,21 +100,15 @@ def _problem(model: type[BaseSettings], detail: ErrorDetails) -> str:
     return f"{name.upper()} {text}{where}{_example(name, field)}"
 
 
-def _empty_secrets(settings: BaseSettings) -> Iterator[str]:
-    for name, field in type(settings).model_fields.items():
-        value = getattr(settings, name)
-        if isinstance(value, SecretStr | SecretBytes) and not value.get_secret_value().strip():
-            variable = field.validation_alias or field.alias or name
-            yield f"{str(variable).upper()} is empty{_example(name, field)}"
-
-
-def _field(model: type[BaseSettings], name: str) -> FieldInfo | None:
-    fields = model.model_fields
-    aliased = (each for each in fields.values() if name in (each.alias, each.validation_alias))
-    return fields.get(name) or next(aliased, None)
+def _empty_secrets(model: type[BaseSettings]) -> Iterator[tuple[str, str]]:
+    """Yield the secrets that are set to nothing: a placeholder that nobody filled in."""
+    for name, field in model.model_fields.items():
+        if _is_secret(field) and not os.environ.get(name.upper(), "set").strip():
+            yield name, f"{name.upper()} is empty{_example(name, field)}"
 
 
 def _is_secret(field: FieldInfo | None) -> bool:
+    # Also inside another type: `dict[str, SecretStr]`. What is not known may be one.
     return field is None or "Secret" in repr(field.annotation)
 
 

@@ -23,11 +23,10 @@ TOKENS_REFUSED = Counter("tokens_refused_total", "Access tokens that were refuse
 BUILD_INFO = Gauge("build_info", "Always 1; its labels say what runs.", ["version", "python"])
 
 
-def _version() -> str:
+def describe_build() -> None:
+    """Fill in what runs; the version is unknown where the service is not installed."""
     try:
-        return version("acme-orders")
+        release = version("acme-orders")
     except PackageNotFoundError:
-        return "unknown"
-
-
-BUILD_INFO.labels(_version(), platform.python_version()).set(1)
+        release = "unknown"
+    BUILD_INFO.labels(release, platform.python_version()).set(1)
