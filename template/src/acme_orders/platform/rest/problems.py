@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from starlette.responses import Response
 
+from acme_orders.platform.auth.keys import IssuerUnavailable
 from acme_orders.platform.auth.tokens import ScopeMissing
 from acme_orders.platform.auth.tokens import TokenRefused
 from acme_orders.platform.domain import Failure
@@ -138,6 +139,7 @@ FOR_ANY_REQUEST: tuple[type[Failure], ...] = (
     ScopeMissing,
     InvalidRequest,
     InternalError,
+    IssuerUnavailable,
 )
 
 
