@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qsl
@@ -24,7 +25,13 @@ from starlette.routing import Route
 
 from acme_orders.platform.server import serve_http
 
+PREFERRED_PORT = 8901
 LIFETIME = 3600
+
+
+def provides(url: str) -> dict[str, str]:
+    """Return what processes read to find it."""
+    return {"OIDC_ISSUER": url}
 
 
 class Key:
@@ -56,10 +63,15 @@ class Issuer:
     The newest key of an algorithm signs; older ones stay published until a rotation drops them.
     """
 
-    def __init__(self, url: str = "http://issuer.invalid", audience: str = "acme-orders") -> None:
+    def __init__(
+        self,
+        url: str = "http://issuer.invalid",
+        audience: str = "acme-orders",
+        keys: Sequence[Key] = (),
+    ) -> None:
         self.url = url
         self.audience = audience
-        self.keys = [Key("RS256"), Key("ES256")]
+        self.keys = [*keys] or [Key("RS256"), Key("ES256")]
         self.app = Starlette(
             routes=[
                 Route("/.well-known/openid-configuration", self._discovery),

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings
 from pydantic_settings import SettingsError
 
@@ -27,6 +28,8 @@ def _seconds(value: Any) -> Any:
     # Pydantic reads the text "5" as no duration at all, and that is what people write.
     if isinstance(value, str) and NUMBER.fullmatch(value):
         return timedelta(seconds=float(value))
+    if isinstance(value, str) and not value.startswith("P"):
+        raise PydanticCustomError("seconds", "must be a number of seconds, or ISO 8601 (PT5S)")
     return value
 
 
