@@ -14,6 +14,8 @@ from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("copier.yml", "extensions", "template")
+# What tools leave behind in a service that was checked.
+LITTER = {".git", "__pycache__", ".ruff_cache", ".mypy_cache", ".pytest_cache"}
 
 Render = Callable[..., Path]
 
@@ -91,3 +93,14 @@ def commit(folder: Path, message: str) -> None:
     git(folder, "init", "--quiet")
     git(folder, "add", "--all", "--force")
     git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Read every file in the folder, by its path in there."""
+    files = (file for file in folder.rglob("*") if file.is_file())
+    relative = {file.relative_to(folder): file for file in files}
+    return {
+        path.as_posix(): file.read_bytes()
+        for path, file in sorted(relative.items())
+        if not LITTER & set(path.parts)
+    }
