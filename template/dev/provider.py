@@ -31,8 +31,14 @@ from starlette.routing import Route
 from dev.serving import serving
 from dev.serving import until_told_to_stop
 
+PREFERRED_PORT = 8900
 DECLINED_ENDING = 402
 """The status of HTTP for "payment required": an amount that ends in it is declined."""
+
+
+def provides(url: str) -> dict[str, str]:
+    """Return what processes read to find it."""
+    return {"PAYMENTS_URL": url}
 
 
 class Behaviour(StrEnum):
@@ -181,6 +187,6 @@ async def main(host: str, port: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Run the payment provider's simulator.")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8900, help="0 takes a free one")
+    parser.add_argument("--port", type=int, default=PREFERRED_PORT, help="0 takes a free one")
     options = parser.parse_args()
     asyncio.run(main(options.host, options.port))
