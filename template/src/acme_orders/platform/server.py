@@ -23,7 +23,7 @@ class PortInUse(Exception):
 def claim_port(host: str, port: int, variable: str) -> None:
     """Make sure that nobody listens there.
 
-    Granian and gRPC bind with SO_REUSEPORT, which would silently share the port with a process that
+    A server binds with SO_REUSEPORT, which would silently share the port with a process that
     does the same, such as an older one of this service.
 
     Raises:
