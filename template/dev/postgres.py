@@ -87,9 +87,6 @@ class Server:
         )
         return self.urls(database)
 
-    def drop(self, database: str) -> None:
-        self._run(f"DROP DATABASE IF EXISTS {database} WITH (FORCE);")
-
     def _url(self, role: str, database: str) -> str:
         return f"postgresql://{role}@127.0.0.1:{self.port}/{database}"
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
 from acme_orders.platform.postgres.databases import Databases
 from acme_orders.platform.postgres.databases import DatabaseSettings
@@ -69,28 +70,21 @@ async def database_urls(anyio_backend: str, migrated: URLs) -> AsyncIterator[URL
         await owner.close()
 
 
-@pytest.fixture
-def new_database(postgres_server: Server) -> Iterator[Callable[[], URLs]]:
-    """Makes databases that no migration has touched, and drops them when the test is done."""
-    with ExitStack() as stack:
-
-        def make() -> URLs:
-            name = f"test_{uuid4().hex}"
-            stack.callback(postgres_server.drop, name)
-            return postgres_server.create(name)
-
-        yield make
+@pytest.fixture(scope="session")
+def new_database(postgres_server: Server) -> Callable[[], URLs]:
+    """Makes databases that no migration has touched. They cost a tenth of a second each."""
+    return lambda: postgres_server.create(f"test_{uuid4().hex}")
 
 
 @pytest.fixture
 async def databases(database_urls: URLs) -> AsyncIterator[Databases]:
     """The databases as a process that answers callers has them."""
-    async with Databases.open(DatabaseSettings(database_url=database_urls.app)) as databases:
+    async with Databases.open(DatabaseSettings(database_url=SecretStr(database_urls.app))) as databases:
         yield databases
 
 
 @pytest.fixture
 async def worker_databases(database_urls: URLs) -> AsyncIterator[Databases]:
     """The databases as a process that works off queues has them."""
-    async with Databases.open(DatabaseSettings(database_url=database_urls.worker)) as databases:
+    async with Databases.open(DatabaseSettings(database_url=SecretStr(database_urls.worker))) as databases:
         yield databases
