@@ -1,10 +1,11 @@
 """The questions: what their answers are by default, which are derived, and which are refused."""
 
+import json
 import keyword
 import re
 import string
+import subprocess
 import sys
-from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
 from extensions import answers
+from tests.environments import environment
+from tests.environments import outside
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = yaml.safe_load((ROOT / "copier.yml").read_text())
 QUESTIONS: dict[str, dict[str, Any]] = {
     name: question for name, question in SETTINGS.items() if not name.startswith("_")
 }
+LIST_MODULES = "import importlib.metadata as m, json; print(json.dumps(m.packages_distributions()))"
 LOCKS = sorted((ROOT / "template/requirements").glob("*.txt"))
 
 
@@ -273,18 +277,27 @@ def test_no_service_takes_the_name_of_what_it_installs() -> None:
     assert {name for name in locked if len(name) <= 30 and not answers.wrong_slug(name)} == set()
 
 
+@pytest.mark.service
 def test_no_package_takes_a_name_that_the_service_imports() -> None:
     locked = {
         canonicalize_name(name)
         for lock in LOCKS
         for name in re.findall(r"^([A-Za-z0-9._-]+)==", lock.read_text(), re.MULTILINE)
     }
+    listed = subprocess.run(
+        [environment(ROOT / "template") / "bin/python", "-c", LIST_MODULES],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=outside(),
+    )
     imported = {
         module
-        for module, distributions in packages_distributions().items()
+        for module, distributions in json.loads(listed.stdout).items()
         if locked & set(map(canonicalize_name, distributions))
     }
 
+    assert "fastapi" in imported
     assert {name for name in imported if not answers.wrong_package(name)} == set()
 
 
