@@ -196,7 +196,10 @@ async def test_a_caller_that_goes_away_ends_the_transaction_that_waits_for_it(
 
     async with database.transaction(NORTH) as blocker:
         await blocker.execute("SELECT 1 FROM orders WHERE id = $1 FOR UPDATE", order.id)
-        request = orders_pb2.CancelOrderRequest(order_id=str(order.id), reason=1)
+        request = orders_pb2.CancelOrderRequest(
+            order_id=str(order.id),
+            reason=orders_pb2.CANCEL_REASON_OUT_OF_STOCK,
+        )
         with pytest.raises(grpc.aio.AioRpcError) as ended:
             await caller.stub.CancelOrder(request, metadata=caller.metadata, timeout=0.3)
 

@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from fastapi import Path
 from fastapi import Query
 from fastapi import Response
+from pydantic import StringConstraints
+from pydantic.json_schema import SkipJsonSchema
 
 from acme_orders.application.orders import CancelNotPermitted
 from acme_orders.application.orders import OrderService
@@ -50,8 +52,8 @@ Writer = Annotated[Caller, caller_with("orders:write")]
 OrderId = Annotated[UUID, Path(description="The order.", examples=[ORDER_ID])]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Orders on a page.", examples=[20])]
 Cursor = Annotated[
-    str | None,
-    Query(pattern=paging.CURSOR, description="The `next_cursor` of the page before."),
+    Annotated[str, StringConstraints(pattern=paging.CURSOR)] | SkipJsonSchema[None],
+    Query(description="The `next_cursor` of the page before."),
 ]
 
 BODY = (MalformedBody, BodyTooLarge, UnsupportedMediaType)

@@ -7,6 +7,7 @@ from typing import Self
 from uuid import UUID
 
 from pydantic import BaseModel
+from pydantic import BeforeValidator
 from pydantic import ConfigDict
 from pydantic import Field
 
@@ -16,6 +17,15 @@ from acme_orders.domain import orders
 ORDER_ID = "0b7f8f9e-5e0c-4d2a-9a53-2f0f1f6f5a10"
 CUSTOMER_ID = "5b0c0a52-8f1e-4a53-9d6a-0c9f6a1a7e11"
 LINE = {"sku": "tea-100", "quantity": 2, "unit_price": 450}
+
+
+def _whole(value: Any) -> Any:
+    # To JSON, and to its schemas, 2.0 is the integer 2. To strict pydantic it is not, but without
+    # `strict` it would also take "2" and true.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = BeforeValidator(_whole)
 
 
 class Strict(BaseModel):
@@ -34,6 +44,7 @@ class Line(Strict):
     quantity: Annotated[
         int,
         Field(strict=True, ge=1, le=orders.MAX_QUANTITY, description="Pieces.", examples=[2]),
+        Whole,
     ]
     unit_price: Annotated[
         int,
@@ -44,6 +55,7 @@ class Line(Strict):
             description="Of one piece, in the currency's minor unit (cents).",
             examples=[450],
         ),
+        Whole,
     ]
 
 

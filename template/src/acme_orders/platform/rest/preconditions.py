@@ -4,8 +4,10 @@ from typing import Annotated
 
 from fastapi import Depends
 from fastapi import Header
+from pydantic.json_schema import SkipJsonSchema
 
-IF_MATCH = r'^(\*|"[1-9][0-9]{0,8}")$'
+ANY = "*"
+IF_MATCH = r'^\*$|^"[1-9][0-9]{0,8}"$'
 
 
 def etag(version: int) -> str:
@@ -15,15 +17,16 @@ def etag(version: int) -> str:
 
 def _expected_version(
     if_match: Annotated[
-        str | None,
+        str,
         Header(
+            alias="If-Match",
             pattern=IF_MATCH,
-            description="Change it only if it has this `ETag`; `*` or nothing: in any version.",
+            description="Change it only if it has this `ETag`; `*`: in any version.",
             examples=['"3"'],
         ),
-    ] = None,
+    ] = ANY,
 ) -> int | None:
-    return None if if_match in (None, "*") else int(if_match.strip('"'))
+    return None if if_match == ANY else int(if_match.strip('"'))
 
 
 ExpectedVersion = Annotated[int | None, Depends(_expected_version)]
@@ -31,8 +34,12 @@ ExpectedVersion = Annotated[int | None, Depends(_expected_version)]
 
 
 IfNoneMatch = Annotated[
-    str | None,
-    Header(description="Answer 304 if it still has this `ETag`.", examples=['"3"']),
+    str | SkipJsonSchema[None],
+    Header(
+        alias="If-None-Match",
+        description="Answer 304 if it still has this `ETag`.",
+        examples=['"3"'],
+    ),
 ]
 
 

@@ -55,7 +55,7 @@ SCHEMA: dict[str, Any] = {
                 "properties": {
                     "field": {
                         "type": "string",
-                        "description": "Where it stands: `lines.0.quantity`, `limit`, `if-match`.",
+                        "description": "Where it stands: `lines.0.quantity`, `limit`, `If-Match`.",
                     },
                     "detail": {"type": "string", "description": "What is wrong with it."},
                 },
