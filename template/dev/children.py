@@ -51,7 +51,7 @@ class Children:
         """Done when a child has died that nobody stopped."""
 
     async def run(self, name: str, arguments: Sequence[str], env: Mapping[str, str]) -> None:
-        """Run Python with these arguments to its end. Raises `ChildFailed` if that is no good one."""
+        """Run Python with these arguments to its end. Raises `ChildFailed` if that is not 0."""
         child = await self.start(name, arguments, env)
         self._may_end.add(child)
         await self._ends[child]

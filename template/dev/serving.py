@@ -2,16 +2,12 @@
 
 import asyncio
 import contextlib
-import logging
 import signal
 import socket
 from collections.abc import AsyncIterator
-from typing import Any
 
-from granian.server.embed import Server
-
-# Granian says at every start that its embedded server is experimental; we know.
-logging.getLogger("_granian").setLevel(logging.ERROR)
+from acme_orders.platform.server import App
+from acme_orders.platform.server import serve_http
 
 
 def free_port(preferred: int = 0, host: str = "127.0.0.1") -> int:
@@ -27,26 +23,24 @@ def free_port(preferred: int = 0, host: str = "127.0.0.1") -> int:
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+async def serving(app: App, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """Serve the app while the block runs; the block gets its URL, which answers by then."""
     port = port or free_port(host=host)
-    server = Server(app, host, port, interface="asginl", websockets=False, log_enabled=False)
-    task = asyncio.create_task(server.serve())
+    stopping = asyncio.Event()
+    server = asyncio.create_task(serve_http(app, host, port, stopping, variable="--port"))
     try:
-        while not task.done():
+        while not server.done():
             try:
                 _, writer = await asyncio.open_connection(host, port)
             except OSError:
                 await asyncio.sleep(0.01)
             else:
                 writer.close()
+                yield f"http://{host}:{port}"
                 break
-        else:
-            await task
-        yield f"http://{host}:{port}"
     finally:
-        server.stop()
-        await task
+        stopping.set()
+        await server
 
 
 async def until_told_to_stop() -> None:

@@ -17,7 +17,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Awaitable
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 from typing import TypeVar
 
 from acme_orders import entrypoints
@@ -114,7 +116,7 @@ class Stack:
             module = importlib.import_module(f"dev.{name}")
             port = self.ports.take(module.PREFERRED_PORT)
             await self.children.start(name, ["-m", f"dev.{name}", "--port", str(port)], {})
-            while not await _accepts(port):
+            while not await _accepts(port):  # noqa: ASYNC110 - another process's port
                 await asyncio.sleep(POLL_EVERY)
             self.urls[f"{name.upper()}_URL"] = f"http://{HOST}:{port}"
             self.env |= module.provides(f"http://{HOST}:{port}")
@@ -162,7 +164,7 @@ async def _ready(url: str) -> None:
         except (urllib.error.URLError, OSError):
             return 0
 
-    while await asyncio.to_thread(status) != 200:  # noqa: PLR2004
+    while await asyncio.to_thread(status) != HTTPStatus.OK:  # noqa: ASYNC110
         await asyncio.sleep(POLL_EVERY)
 
 
@@ -187,7 +189,7 @@ async def _walk(tour: str) -> int:
 async def _changed() -> None:
     """Return when a file of the service's code has changed."""
     before = _times()
-    while _times() == before:
+    while _times() == before:  # noqa: ASYNC110 - files tell nobody
         await asyncio.sleep(5 * POLL_EVERY)
 
 
@@ -210,7 +212,8 @@ async def _unless(stack: Stack, stop: asyncio.Event, work: Awaitable[T]) -> T:
     failed = stack.children.failed
     stopped = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({task, failed, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        first: set[asyncio.Future[Any]] = {task, failed, stopped}
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         if stopped.done():
             raise Stopped
         if failed.done():

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 from collections.abc import Awaitable
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from dataclasses import field
 from datetime import UTC
@@ -202,10 +203,12 @@ async def test_an_answer_that_cannot_be_written_down_is_no_failure_of_the_paymen
     class Jammed(FakeStorage):
         jammed = False
 
-        def work(self, tenant: TenantId) -> AbstractAsyncContextManager[FakeWork]:
+        @asynccontextmanager
+        async def work(self, tenant: TenantId) -> AsyncIterator[FakeWork]:
             if self.jammed:
                 raise ConcurrentChange("somebody else changed the order")
-            return super().work(tenant)
+            async with super().work(tenant) as work:
+                yield work
 
     class Jamming(FakeProvider):
         async def ask(self, payment: Payment) -> Answer:

@@ -3,11 +3,11 @@
 import importlib
 import pkgutil
 from functools import partial
-from pathlib import Path
 
 from acme_orders.bootstrap import Service
 from acme_orders.bootstrap import Settings
 from acme_orders.bootstrap import assemble
+from acme_orders.entrypoints import worker as jobs
 from acme_orders.platform.process import Process
 from acme_orders.platform.process import ProcessSettings
 from acme_orders.platform.process import entry
@@ -33,10 +33,8 @@ async def serve(settings: Settings, process: Process) -> None:
 
 def register_all(worker: Worker, service: Service) -> None:
     """Let every module beside this one that has a `register` add its jobs."""
-    for found in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        if found.name == "__main__":
-            continue
-        module = importlib.import_module(f"{__spec__.parent}.{found.name}")
+    for found in pkgutil.iter_modules(jobs.__path__, f"{jobs.__name__}."):
+        module = importlib.import_module(found.name)
         if hasattr(module, "register"):
             module.register(worker, service)
 
