@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -63,14 +64,10 @@ class Issuer:
     The newest key of an algorithm signs; older ones stay published until a rotation drops them.
     """
 
-    def __init__(
-        self,
-        url: str = "http://issuer.invalid",
-        audience: str = "acme-orders",
-        keys: Sequence[Key] = (),
-    ) -> None:
+    audience = "acme-orders"
+
+    def __init__(self, url: str = "http://issuer.invalid", keys: Sequence[Key] = ()) -> None:
         self.url = url
-        self.audience = audience
         self.keys = [*keys] or [Key("RS256"), Key("ES256")]
         self.app = Starlette(
             routes=[
@@ -135,14 +132,8 @@ class Issuer:
                 stop.set()
 
     async def _discovery(self, _: Request) -> Response:
-        return JSONResponse(
-            {
-                "issuer": self.url,
-                "jwks_uri": f"{self.url}/jwks",
-                "token_endpoint": f"{self.url}/token",
-                "id_token_signing_alg_values_supported": ["RS256", "ES256"],
-            },
-        )
+        ends = {"jwks_uri": f"{self.url}/jwks", "token_endpoint": f"{self.url}/token"}
+        return JSONResponse({"issuer": self.url, **ends})
 
     async def _jwks(self, _: Request) -> Response:
         return JSONResponse(self.jwks)
@@ -155,13 +146,10 @@ class Issuer:
         except (ValueError, TypeError) as error:
             return JSONResponse({"error": "invalid_request", "error_description": str(error)}, 400)
         roles = asked.get("roles", [])
-        claims = {name: asked[name] for name in ("sub", "tenant", "scope", "aud") if name in asked}
-        token = self.token(
-            asked.get("algorithm", "RS256"),
-            expires_in=expires_in,
-            roles=roles.split() if isinstance(roles, str) else roles,
-            **claims,
-        )
+        names = ("sub", "tenant", "scope", "aud")
+        claims: dict[str, Any] = {name: asked[name] for name in names if name in asked}
+        claims["roles"] = roles.split() if isinstance(roles, str) else roles
+        token = self.token(expires_in=expires_in, **claims)
         answer = {"access_token": token, "token_type": "Bearer", "expires_in": int(expires_in)}
         return JSONResponse(answer, headers={"cache-control": "no-store"})
 
@@ -207,4 +195,5 @@ async def _main(port: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    asyncio.run(_main(parser.parse_args().port))
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_main(parser.parse_args().port))

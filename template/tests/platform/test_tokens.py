@@ -355,6 +355,7 @@ async def test_a_withdrawn_key_ends_with_the_next_refresh_behind_a_request(scene
 
 async def test_a_token_is_remembered_until_it_expires(scene: Scene) -> None:
     token = scene.issuer.token(expires_in=60)
+    await scene.verify(scene.issuer.token(sub="first"))
     await scene.verify(token)
     # Without its key nothing but the memory can know the token.
     scene.keys._keys.clear()

@@ -231,9 +231,6 @@ class TokenVerifier:
         algorithm, kid = header.get("alg"), header.get("kid")
         if algorithm not in self._settings.oidc_algorithms:
             raise TokenRefused("algorithm")
-        # RFC 7515, 4.1.11: refuse what you do not know; PyJWT knows one extension, we none.
-        if "crit" in header:
-            raise TokenRefused("malformed")
         if not isinstance(kid, str):
             raise TokenRefused("unknown_key")
         return str(algorithm), kid
