@@ -8,6 +8,8 @@ from pydantic import ByteSize
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
+from acme_orders.platform.settings import Seconds
+
 MIB: Final = ByteSize(1024 * 1024)
 
 
@@ -18,9 +20,9 @@ class GrpcSettings(BaseSettings):
     """Of a request, and of an answer."""
     grpc_max_concurrent_calls: Annotated[int, Field(gt=0)] = 1000
     """Calls at once, of all connections; more are refused with RESOURCE_EXHAUSTED."""
-    grpc_keepalive: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = timedelta(seconds=30)
+    grpc_keepalive: Annotated[Seconds, Field(ge=timedelta(seconds=1))] = timedelta(seconds=30)
     """How long a connection may be silent before the server asks whether anyone is there."""
-    grpc_min_ping_interval: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(seconds=10)
+    grpc_min_ping_interval: Annotated[Seconds, Field(gt=timedelta(0))] = timedelta(seconds=10)
     """A client that pings more often than this is sent away (GOAWAY, `too_many_pings`)."""
-    grpc_max_connection_age: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=30)
+    grpc_max_connection_age: Annotated[Seconds, Field(gt=timedelta(0))] = timedelta(minutes=30)
     """After this a client connects anew, so that calls spread over replicas that came later."""

@@ -18,8 +18,8 @@ from acme_orders.platform.domain import Kind
 DOMAIN: Final = "acme-orders"
 """Whose reasons these are: `ErrorInfo.domain`."""
 
-# STALE is ABORTED, not FAILED_PRECONDITION: gRPC's guide to status codes gives a failed test-and-set
-# as its example of ABORTED. `ErrorInfo.reason` tells apart the two that share the code.
+# STALE is ABORTED, not FAILED_PRECONDITION: in gRPC's guide to status codes, a failed test-and-set
+# is the example of ABORTED. `ErrorInfo.reason` tells apart the two that share the code.
 CODES: Final[Mapping[Kind, grpc.StatusCode]] = {
     Kind.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
     Kind.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
