@@ -193,7 +193,7 @@ class Database:
                     yield connection
                 except asyncpg.InterfaceError as error:
                     # What asyncpg says of a connection that was lost between two statements.
-                    if connection.is_closed():
+                    if _is_lost(connection):
                         raise DatabaseUnavailable("the connection to the database broke") from error
                     raise
         except CONCURRENT as error:
@@ -225,10 +225,23 @@ async def _roll_back(connection: Connection) -> None:
         if connection.is_in_transaction():
             await connection.execute("ROLLBACK")
     except Exception:  # noqa: BLE001  the first error is the one to tell
-        connection.terminate()
+        _terminate(connection)
     except BaseException:
-        connection.terminate()
+        _terminate(connection)
         raise
+
+
+def _is_lost(connection: Connection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        # The pool has taken a lost connection back already.
+        return True
+
+
+def _terminate(connection: Connection) -> None:
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 async def _nothing_to_reset(_: object) -> None:
