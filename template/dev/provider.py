@@ -117,7 +117,8 @@ class Simulator:
         body = await request.json()
         # The path belongs to the call: a charge's key is not free for a refund.
         call = (request.url.path, body)
-        if key not in self._answers:
+        # A refund that was refused moved no money, and may be granted when it is asked for again.
+        if self._answers.get(key, (call, "refused")) == (call, "refused"):
             status = book(key, body, behaviour is Behaviour.DECLINE)
             self._answers[key] = (call, status)
         known, status = self._answers[key]

@@ -143,7 +143,7 @@ class FakeQueue:
 
 @dataclass
 class FakeProvider:
-    """Answers each payment's id once and for all."""
+    """Answers each payment once and for all, but may grant a refund that it refused before."""
 
     charges: Answer | None = Answer.PAID
     refunds: Answer | None = Answer.REFUNDED
@@ -162,7 +162,7 @@ class FakeProvider:
         wanted = self.charges if payment.kind is PaymentKind.CHARGE else self.refunds
         if wanted is None:
             raise ProviderUnavailable("the provider is down")
-        if payment.id not in self._answers:
+        if self._answers.get(payment.id, Answer.REFUSED) is Answer.REFUSED:
             self._book(payment, wanted)
         if self.loses_answers:
             raise ProviderUnavailable("the provider's answer was lost")
