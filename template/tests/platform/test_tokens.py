@@ -294,6 +294,14 @@ async def test_what_is_no_token_is_refused(scene: Scene, token: str, reason: str
     assert await scene.refusal(token) == reason
 
 
+async def test_claims_that_no_parser_can_take_are_refused(scene: Scene) -> None:
+    key = scene.issuer.key()
+    deep = b'{"sub":' + b"[" * 4000
+    token = jwt.api_jws.encode(deep, key.private, "RS256", headers={"kid": key.id})
+
+    assert await scene.refusal(token) == "malformed"
+
+
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 JSONS = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3), max_leaves=5)
 NAMES = ["iss", "aud", "sub", "exp", "nbf", "iat", "jti", "tenant", "scope", "scp", "roles"]
@@ -453,7 +461,7 @@ async def test_another_issuer_s_discovery_document_is_not_trusted(scene: Scene) 
         b'{"keys": []}',
         b'{"keys": 7}',
         b'{"keys": [7, {}]}',
-        b" " * MAX_DOCUMENT + b"{}",
+        json.dumps({"keys": [Key("ES256").jwk]}).encode() + b" " * MAX_DOCUMENT,
     ],
 )
 async def test_a_key_set_that_is_none_leaves_the_known_keys(scene: Scene, body: bytes) -> None:
