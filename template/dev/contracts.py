@@ -9,9 +9,11 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
+from acme_orders import entrypoints
 from acme_orders.bootstrap import Service
 from acme_orders.entrypoints import rest
 from acme_orders.platform.domain import Failure
@@ -27,6 +29,7 @@ from acme_orders.platform.rest.problems import type_of
 ROOT = Path(__file__).parents[1]
 CONTRACTS = ROOT / "contracts" / "rest"
 PROBLEMS = ROOT / "docs" / "reference" / "problems"
+OTHER_PROCESSES = {each.name for each in iter_modules(entrypoints.__path__)} - {"rest"}
 NEVER_SHOWN = {InvalidField, InvalidTenant}
 """They reach callers as `invalid-request` and as `token-refused`."""
 
@@ -72,7 +75,7 @@ def failures() -> list[type[Failure]]:
     while waiting:
         for each in waiting.pop().__subclasses__():
             waiting.append(each)
-            if not each.__subclasses__() and ".grpc" not in each.__module__:
+            if not each.__subclasses__() and not OTHER_PROCESSES & set(each.__module__.split(".")):
                 found.add(each)
     return sorted(found, key=lambda failure: failure.code())
 

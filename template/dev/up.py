@@ -246,7 +246,7 @@ async def up(*, check: bool, reload: bool) -> int:
         try:
             with postgres() as server:
                 try:
-                    return await _run(stack, stop, server.create("orders"), check, reload)
+                    return await _run(stack, stop, server.create("service"), check, reload)
                 finally:
                     await stack.children.stop()
         except Stopped:
