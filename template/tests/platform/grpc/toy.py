@@ -58,6 +58,9 @@ class Toy:
         }
         return request
 
+    async def parse(self, request: Empty, context: Context) -> bytes:
+        return request.SerializeToString()
+
     async def hold(self, request: bytes, context: Context) -> bytes:
         self.held.set()
         try:
@@ -74,11 +77,11 @@ class Toy:
 
 
 def register(server: grpc.aio.Server, toy: Toy) -> None:
-    methods: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+    methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
         "Play": grpc.unary_unary_rpc_method_handler(toy.play),
         "Hold": grpc.unary_unary_rpc_method_handler(toy.hold),
         "Count": grpc.unary_stream_rpc_method_handler(toy.count),
-        "Parse": grpc.unary_unary_rpc_method_handler(toy.play, Empty.FromString),
+        "Parse": grpc.unary_unary_rpc_method_handler(toy.parse, Empty.FromString),
         "Closed": grpc.unary_unary_rpc_method_handler(toy.play),
     }
     server.add_registered_method_handlers("toy.v1.Toy", methods)
