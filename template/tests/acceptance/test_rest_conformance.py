@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from schemathesis import openapi
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import from_schema
@@ -10,9 +11,8 @@ from schemathesis.engine.events import FatalError
 from schemathesis.engine.events import NonFatalError
 from schemathesis.engine.events import ScenarioFinished
 
-import pytest
-
 from acme_orders.entrypoints import rest
+from acme_orders.entrypoints.rest import orders
 from acme_orders.platform.rest.app import RestSettings
 from acme_orders.platform.rest.app import create_app
 
@@ -25,8 +25,6 @@ EXAMPLES = 10
 
 @pytest.mark.anyio
 async def test_no_request_makes_the_api_break_its_contract(running: Running) -> None:
-    from acme_orders.entrypoints.rest import orders
-
     token = running.issuer.token(scope="orders:read orders:write", roles=["orders-manager"])
     app = create_app("Under test", running.service.tokens, RestSettings(), rest, running.service)
 

@@ -148,7 +148,7 @@ async def test_the_routes_scope_is_in_the_openapi_document(client: httpx.AsyncCl
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status", "type"),
+    ("method", "path", "status", "code"),
     [
         ("GET", "/nowhere", 404, "route-not-found"),
         ("GET", "/toys/bear/", 404, "route-not-found"),
@@ -164,11 +164,11 @@ async def test_every_failure_is_a_problem(
     method: str,
     path: str,
     status: int,
-    type: str,
+    code: str,
 ) -> None:
     response = await client.request(method, path)
 
-    assert _problem(response) == (status, f"/problems/{type}")
+    assert _problem(response) == (status, f"/problems/{code}")
 
 
 async def test_a_refused_method_is_answered_with_all_that_the_path_takes(
@@ -198,7 +198,7 @@ async def test_an_unforeseen_error_shows_nothing_of_the_inside(client: httpx.Asy
 
 
 @pytest.mark.parametrize(
-    ("body", "content_type", "status", "type"),
+    ("body", "content_type", "status", "code"),
     [
         (b"{", "application/json", 400, "malformed-body"),
         (b"\xff", "application/json", 400, "malformed-body"),
@@ -215,11 +215,11 @@ async def test_a_body_that_cannot_be_used_is_refused(
     body: bytes,
     content_type: str,
     status: int,
-    type: str,
+    code: str,
 ) -> None:
     response = await client.put("/toys/x", content=body, headers={"Content-Type": content_type})
 
-    assert _problem(response) == (status, f"/problems/{type}")
+    assert _problem(response) == (status, f"/problems/{code}")
 
 
 async def test_a_body_of_unannounced_length_is_cut_off_at_the_limit(
@@ -279,7 +279,7 @@ async def test_the_correlation_id_comes_back(client: httpx.AsyncClient) -> None:
 
 async def test_requests_are_counted_by_the_routes_template(client: httpx.AsyncClient) -> None:
     def count(method: str, route: str, status: str) -> float:
-        return REQUESTS.labels("rest", method, route, status)._value.get()
+        return float(REQUESTS.labels("rest", method, route, status)._value.get())
 
     before = count("GET", "/toys/{name}", "200")
     await client.get("/toys/bear")

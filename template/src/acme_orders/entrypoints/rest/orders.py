@@ -9,7 +9,6 @@ from fastapi import FastAPI
 from fastapi import Path
 from fastapi import Query
 from fastapi import Response
-from pydantic import StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 
 from acme_orders.application.orders import CancelNotPermitted
@@ -52,8 +51,13 @@ Writer = Annotated[Caller, caller_with("orders:write")]
 OrderId = Annotated[UUID, Path(description="The order.", examples=[ORDER_ID])]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Orders on a page.", examples=[20])]
 Cursor = Annotated[
-    Annotated[str, StringConstraints(pattern=paging.CURSOR)] | SkipJsonSchema[None],
-    Query(description="The `next_cursor` of the page before."),
+    str | SkipJsonSchema[None],
+    Query(
+        pattern=paging.CURSOR,
+        description="The `next_cursor` of the page before.",
+        # Of a union with None, pydantic checks the pattern and does not document it.
+        json_schema_extra={"pattern": paging.CURSOR},
+    ),
 ]
 
 BODY = (MalformedBody, BodyTooLarge, UnsupportedMediaType)

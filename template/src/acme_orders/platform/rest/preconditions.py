@@ -1,13 +1,16 @@
 """Versions as entity tags, and the conditions that callers tie to them (RFC 9110, section 13)."""
 
+import re
 from typing import Annotated
 
 from fastapi import Depends
 from fastapi import Header
 from pydantic.json_schema import SkipJsonSchema
 
+from acme_orders.platform.domain import InvalidField
+
 ANY = "*"
-IF_MATCH = r'^\*$|^"[1-9][0-9]{0,8}"$'
+TAG = r'^"[1-9][0-9]{0,8}"$'
 
 
 def etag(version: int) -> str:
@@ -20,13 +23,17 @@ def _expected_version(
         str,
         Header(
             alias="If-Match",
-            pattern=IF_MATCH,
             description="Change it only if it has this `ETag`; `*`: in any version.",
             examples=['"3"'],
+            json_schema_extra={"anyOf": [{"const": ANY}, {"pattern": TAG}]},
         ),
     ] = ANY,
 ) -> int | None:
-    return None if if_match == ANY else int(if_match.strip('"'))
+    if if_match == ANY:
+        return None
+    if not re.fullmatch(TAG, if_match):
+        raise InvalidField("If-Match", f'must be {ANY}, or one ETag such as "3"')
+    return int(if_match.strip('"'))
 
 
 ExpectedVersion = Annotated[int | None, Depends(_expected_version)]
@@ -46,4 +53,4 @@ IfNoneMatch = Annotated[
 def unchanged(if_none_match: str | None, version: int) -> bool:
     """Say whether the caller has this version already."""
     known = (if_none_match or "").split(",")
-    return any(tag.strip().removeprefix("W/") in ("*", etag(version)) for tag in known)
+    return any(tag.strip().removeprefix("W/") in (ANY, etag(version)) for tag in known)
