@@ -41,6 +41,7 @@ class Running:
             except Empty:
                 raise AssertionError(f"no {pattern!r} in:\n{''.join(self.said)}") from None
             self.said.append(line)
+            assert line, f"it ended before {pattern!r}:\n{''.join(self.said)}"
             if re.search(pattern, line):
                 return self.said
 
@@ -48,6 +49,7 @@ class Running:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self._lines.put(line)
+        self._lines.put("")  # no line is empty: it ended
 
 
 @contextmanager
