@@ -227,13 +227,13 @@ async def test_a_body_of_unannounced_length_is_cut_off_at_the_limit(
 ) -> None:
     sent = 0
 
-    async def endless() -> AsyncIterator[bytes]:
+    async def long() -> AsyncIterator[bytes]:
         nonlocal sent
-        while True:
+        for _ in range(100):
             sent += MAX_BODY // 2
             yield b" " * (MAX_BODY // 2)
 
-    response = await client.put("/toys/x", content=endless())
+    response = await client.put("/toys/x", content=long())
 
     assert _problem(response) == (413, "/problems/body-too-large")
     assert sent <= 2 * MAX_BODY
