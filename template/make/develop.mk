@@ -19,6 +19,7 @@ check:: $(READY) ## Look for mistakes without running the service
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m dev.contracts --check
+	$(BIN)/python -m dev.settings_reference --check
 
 fix:: $(READY) ## Mend what can be mended without thinking
 	$(BIN)/ruff check --fix
@@ -26,9 +27,13 @@ fix:: $(READY) ## Mend what can be mended without thinking
 
 contracts:: $(READY) ## Write the contracts and the reference again, from the code
 	$(BIN)/python -m dev.contracts
+	$(BIN)/python -m dev.settings_reference
 
 migrate: $(READY) ## Migrate the database at MIGRATIONS_DATABASE_URL
 	$(BIN)/python -m acme_orders.platform.postgres.migrate
+
+revision: $(READY) ## Draft a migration: OWNER=… MESSAGE="…", against that database
+	$(BIN)/python -m acme_orders.platform.postgres.migrate --revision "$(OWNER)" "$(MESSAGE)"
 
 clean:: ## Remove what can be made again
 	rm -rf .venv build .coverage .hypothesis .schemathesis .*_cache

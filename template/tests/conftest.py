@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from acme_orders.platform.postgres.databases import Databases
 from acme_orders.platform.postgres.databases import DatabaseSettings
 from acme_orders.platform.postgres.migrate import upgrade
+
 from dev.postgres import Server
 from dev.postgres import URLs
 from dev.postgres import postgres
@@ -79,12 +80,16 @@ def new_database(postgres_server: Server) -> Callable[[], URLs]:
 @pytest.fixture
 async def databases(database_urls: URLs) -> AsyncIterator[Databases]:
     """The databases as a process that answers callers has them."""
-    async with Databases.open(DatabaseSettings(database_url=SecretStr(database_urls.app))) as databases:
+    async with Databases.open(
+        DatabaseSettings(database_url=SecretStr(database_urls.app))
+    ) as databases:
         yield databases
 
 
 @pytest.fixture
 async def worker_databases(database_urls: URLs) -> AsyncIterator[Databases]:
     """The databases as a process that works off queues has them."""
-    async with Databases.open(DatabaseSettings(database_url=SecretStr(database_urls.worker))) as databases:
+    async with Databases.open(
+        DatabaseSettings(database_url=SecretStr(database_urls.worker))
+    ) as databases:
         yield databases

@@ -25,6 +25,7 @@ from acme_orders.domain.payments import PaymentKind
 from acme_orders.domain.payments import PaymentState
 from acme_orders.platform.domain import ConcurrentChange
 from acme_orders.platform.domain import TenantId
+
 from tests.tenants import NORTH
 from tests.tenants import SOUTH
 
@@ -275,7 +276,10 @@ class StorageContract:
 
         claimed = await queue.claim(10, NOW, DEADLINE)
 
-        assert [(each.tenant, each.id) for each in claimed] == [(SOUTH, south.id), (NORTH, north.id)]
+        assert [(each.tenant, each.id) for each in claimed] == [
+            (SOUTH, south.id),
+            (NORTH, north.id),
+        ]
         assert {each.attempts for each in claimed} == {1}
         assert {each.next_attempt_at for each in claimed} == {NOW + 4 * DEADLINE}
         assert await queue.claim(10, NOW, DEADLINE) == []

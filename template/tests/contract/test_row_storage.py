@@ -5,6 +5,7 @@ import pytest
 from acme_orders.adapters.postgres.order_rows import RowStorage
 from acme_orders.adapters.postgres.payments import DuePayments
 from acme_orders.platform.postgres.databases import Databases
+
 from tests.contract.storage import StorageContract
 
 

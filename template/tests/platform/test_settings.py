@@ -31,7 +31,7 @@ class Mail(BaseSettings):
 
 
 def problems(*models: type[BaseSettings]) -> list[str]:
-    with pytest.raises(InvalidSettings) as refused, reading() as read:  # noqa: PT012
+    with pytest.raises(InvalidSettings) as refused, reading() as read:
         for model in models:
             read(model)
     return refused.value.problems

@@ -1,4 +1,4 @@
-"""What domain code is made of: aggregates that only events change, failures with a kind, and who is calling."""
+"""What domain code is made of: aggregates that only events change, failures, and who calls."""
 
 import re
 from collections.abc import Iterable
@@ -14,7 +14,10 @@ from uuid import UUID
 E = TypeVar("E")
 
 TenantId = NewType("TenantId", str)
-"""A tenant's name: matches `[a-z0-9-]{1,63}`, so that it may stand in SQL text. Only `tenant_id` makes one."""
+"""A tenant's name: matches `[a-z0-9-]{1,63}`, so that it may stand in SQL text.
+
+Only `tenant_id` makes one.
+"""
 
 TENANT = re.compile(r"[a-z0-9-]{1,63}")
 
@@ -36,7 +39,7 @@ class Kind(StrEnum):
 
 
 class Failure(Exception):
-    """Something that went wrong in a way that callers are told about. Subclass it once for each way.
+    """Something that went wrong, and callers are told about. Subclass it once for each way.
 
     The message is for the caller: it holds no secret and no personal data.
     """
@@ -45,7 +48,7 @@ class Failure(Exception):
 
     @classmethod
     def code(cls) -> str:
-        """Return the stable name that clients may switch on: `OrderNotFound` is `order-not-found`."""
+        """Return the stable name that clients may switch on: `NotThere` is `not-there`."""
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
 
 
@@ -124,7 +127,7 @@ class Aggregate(Generic[E]):
             raise StaleVersion(f"expected version {version}, but it has version {self.version}")
 
     def take_new_events(self) -> list[E]:
-        """Return what has been recorded since the last call. Whoever takes the events stores them."""
+        """Return what has been recorded since the last call; whoever takes it stores it."""
         events, self._new_events = self._new_events, []
         return events
 

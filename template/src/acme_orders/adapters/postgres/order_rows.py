@@ -2,12 +2,10 @@
 
 import json
 from collections.abc import AsyncIterator
-from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -143,7 +141,7 @@ class RowStorage:
         return OrderRowViews(self.databases.of(tenant), tenant)
 
 
-def _order(row: Mapping[str, Any]) -> Order:
+def _order(row: asyncpg.Record) -> Order:
     order = Order(row["id"])
     order.version = row["version"]
     order.status = Status(row["status"])
@@ -158,7 +156,7 @@ def _order(row: Mapping[str, Any]) -> Order:
     return order
 
 
-def _view(row: Mapping[str, Any]) -> OrderView:
+def _view(row: asyncpg.Record) -> OrderView:
     return OrderView(
         id=row["id"],
         version=row["version"],
@@ -172,10 +170,10 @@ def _view(row: Mapping[str, Any]) -> OrderView:
     )
 
 
-def _lines(row: Mapping[str, Any]) -> tuple[Line, ...]:
+def _lines(row: asyncpg.Record) -> tuple[Line, ...]:
     return tuple(Line(**line) for line in json.loads(row["lines"]))
 
 
-def _cancel_reason(row: Mapping[str, Any]) -> CancelReason | None:
+def _cancel_reason(row: asyncpg.Record) -> CancelReason | None:
     reason = row["cancel_reason"]
     return CancelReason(reason) if reason else None

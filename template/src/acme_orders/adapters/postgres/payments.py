@@ -1,13 +1,13 @@
 """Payments as rows: written with their order, and claimed when their next attempt is due."""
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
 from datetime import datetime
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
+
+import asyncpg
 
 from acme_orders.domain.money import Money
 from acme_orders.domain.payments import Payment
@@ -66,14 +66,7 @@ class PaymentRows:
         return _payment(row)
 
     async def save(self, payment: Payment) -> None:
-        await self.connection.execute(
-            SAVE,
-            self.tenant,
-            payment.id,
-            payment.state,
-            payment.attempts,
-            payment.next_attempt_at,
-        )
+        await self.connection.execute(SAVE, self.tenant, *_progress(payment)[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +103,18 @@ async def _claim(
     async with database.queue() as connection:
         rows = await connection.fetch(DUE, now, limit)
         due = [_put_off(_payment(row), now, call_deadline) for row in rows]
-        await connection.executemany(
-            SAVE,
-            [(each.tenant, each.id, each.state, each.attempts, each.next_attempt_at) for each in due],
-        )
+        await connection.executemany(SAVE, [_progress(payment) for payment in due])
     return due
+
+
+def _progress(payment: Payment) -> tuple[TenantId, UUID, PaymentState, int, datetime]:
+    return (
+        payment.tenant,
+        payment.id,
+        payment.state,
+        payment.attempts,
+        payment.next_attempt_at,
+    )
 
 
 def _put_off(payment: Payment, now: datetime, call_deadline: timedelta) -> Payment:
@@ -123,7 +123,7 @@ def _put_off(payment: Payment, now: datetime, call_deadline: timedelta) -> Payme
     return replace(payment, attempts=attempts, next_attempt_at=now + wait)
 
 
-def _payment(row: Mapping[str, Any]) -> Payment:
+def _payment(row: asyncpg.Record) -> Payment:
     return Payment(
         id=row["id"],
         tenant=TenantId(row["tenant"]),

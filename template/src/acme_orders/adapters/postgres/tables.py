@@ -4,7 +4,6 @@ from sqlalchemy import BigInteger
 from sqlalchemy import Column
 from sqlalchemy import DateTime
 from sqlalchemy import Index
-from sqlalchemy import Integer
 from sqlalchemy import MetaData
 from sqlalchemy import Table
 from sqlalchemy import Text
@@ -19,7 +18,7 @@ orders = Table(
     orders_metadata,
     Column("tenant", Text, primary_key=True),
     Column("id", Uuid, primary_key=True),
-    Column("version", Integer, nullable=False),
+    Column("version", BigInteger, nullable=False),
     Column("status", Text, nullable=False),
     Column("customer_id", Uuid, nullable=False),
     Column("currency", Text, nullable=False),
@@ -48,7 +47,7 @@ payments = Table(
     Column("amount", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),
     Column("state", Text, nullable=False),
-    Column("attempts", Integer, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
     Column("next_attempt_at", DateTime(timezone=True), nullable=False),
     Column("requested_at", DateTime(timezone=True), nullable=False),
     Column("charge_id", Uuid),

@@ -1,4 +1,5 @@
-"""Bring the database to the revisions that this image knows: `python -m …platform.postgres.migrate`.
+# ruff: noqa: T201  a command talks to whoever runs it
+"""Bring the database to the revisions that this image knows; `--help` says what else it does.
 
 Exit codes: 0 done, 1 the database did not do as it was told, 2 the settings are wrong.
 """
@@ -29,7 +30,6 @@ from acme_orders.platform.postgres.databases import own_databases
 from acme_orders.platform.postgres.revisions import VERSIONS
 from acme_orders.platform.postgres.revisions import Owner
 from acme_orders.platform.postgres.revisions import current
-from acme_orders.platform.postgres.revisions import differences
 from acme_orders.platform.postgres.revisions import move
 from acme_orders.platform.postgres.revisions import owners
 from acme_orders.platform.postgres.revisions import write_revision
@@ -108,19 +108,20 @@ async def missing(url: str) -> list[str]:
 
 async def _behind(connection: "asyncpg.Connection[asyncpg.Record]", owner: Owner) -> bool:
     try:
-        there = await connection.fetchval(f"SELECT version_num FROM {owner.version_table}")
+        query = f"SELECT version_num FROM {owner.version_table}"  # noqa: S608  a folder's name
+        there = await connection.fetchval(query)
     except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
         return True
     return there is None or (owner.knows(there) and there != owner.head)
 
 
 async def wait(urls: Sequence[str], at_most: timedelta) -> None:
-    """Return when no database lacks a revision. Raises `MigrationFailed` when that takes too long."""
+    """Return when no database lacks a revision. Raises `MigrationFailed` if that takes too long."""
     why = "nothing was looked at"
     try:
         async with asyncio.timeout(at_most.total_seconds()):
             for url in urls:
-                while why := await _not_yet(url):
+                while why := await _not_yet(url):  # noqa: ASYNC110  it waits for another process
                     await asyncio.sleep(LOOK_AGAIN_EVERY.total_seconds())
     except TimeoutError as error:
         raise MigrationFailed(f"still waiting after {at_most}: {why}") from error

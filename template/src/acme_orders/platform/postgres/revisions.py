@@ -34,8 +34,10 @@ CORE = "core"
 VERSIONS = "alembic_version_"
 REVISION = '''"""{message}."""
 
+import sqlalchemy as sa
 from alembic import op
-{imports}
+from sqlalchemy.dialects import postgresql
+
 revision = "{id}"
 down_revision = {before!r}
 
@@ -119,7 +121,7 @@ def _metadata(root: Path, folder: Path) -> MetaData:
 
 
 def move(connection: Connection, owner: Owner, to: str) -> None:
-    """Upgrade the owner's tables to `head`, or downgrade them to `base`, a transaction a revision."""
+    """Upgrade the tables to `head`, or downgrade them to `base`; each revision is a transaction."""
     scripts = owner.scripts
 
     def steps(current: Any, _: object) -> Iterable[Any]:
@@ -127,7 +129,7 @@ def move(connection: Connection, owner: Owner, to: str) -> None:
             return scripts._upgrade_revs(to, current)  # noqa: SLF001  what Alembic's env.py is given
         return scripts._downgrade_revs(to, current)  # noqa: SLF001
 
-    opts = {"fn": steps, "script": scripts, "transaction_per_migration": True}
+    opts: dict[str, Any] = {"fn": steps, "script": scripts, "transaction_per_migration": True}
     context = _context(connection, owner, **opts)
     with _operations(context), context.begin_transaction():
         context.run_migrations()
@@ -151,9 +153,8 @@ def write_revision(
 ) -> Path:
     """Write the revision that takes the database to the owner's metadata: a draft to be read."""
     script = produce_migrations(_context(connection, owner, others), owner.metadata)
-    imports: set[str] = set()
-    upgrade = render_python_code(script.upgrade_ops_list[0], imports=imports)
-    downgrade = render_python_code(script.downgrade_ops_list[0], imports=imports)
+    upgrade = render_python_code(script.upgrade_ops_list[0])
+    downgrade = render_python_code(script.downgrade_ops_list[0])
     before = owner.head
     id = f"{int(before or 0) + 1:04}"
     words = "".join(each if each.isalnum() else " " for each in message.lower()).split()
@@ -161,7 +162,6 @@ def write_revision(
     path.write_text(
         REVISION.format(
             message=message.strip().rstrip("."),
-            imports="import sqlalchemy as sa\n" + "".join(f"{each}\n" for each in sorted(imports)),
             id=id,
             before=before,
             upgrade=upgrade,

@@ -14,7 +14,7 @@ UPGRADE = (
     CREATE TABLE orders (
         tenant text NOT NULL,
         id uuid NOT NULL,
-        version integer NOT NULL,
+        version bigint NOT NULL,
         status text NOT NULL,
         customer_id uuid NOT NULL,
         currency text NOT NULL,
@@ -58,7 +58,7 @@ UPGRADE = (
         amount bigint NOT NULL,
         currency text NOT NULL,
         state text NOT NULL,
-        attempts integer NOT NULL,
+        attempts bigint NOT NULL,
         next_attempt_at timestamptz NOT NULL,
         requested_at timestamptz NOT NULL,
         charge_id uuid,
