@@ -92,7 +92,7 @@ def service(folder: Path) -> str:
     folder.mkdir()
     target = folder / "acme-orders"
     run(prewired(target), folder)
-    run(["make", "--silent", "install"], target)
+    run(["make", "--silent", "setup"], target)
     script = Path(__file__).with_name("service.py")
     output = subprocess.run(
         [target / ".venv" / "bin" / "python", script],

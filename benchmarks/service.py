@@ -68,6 +68,11 @@ def process(name: str, environment: dict[str, str]) -> Iterator[tuple[psutil.Pro
         child.wait(30)
 
 
+def migrate(environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", f"{PACKAGE}.platform.postgres.migrate"]
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
 async def load(call: Callable[[int], Awaitable[None]]) -> tuple[float, float]:
     """Return calls per second and the 99th percentile in milliseconds, of CLIENTS clients at once."""
     counted_from = time.perf_counter() + 1.0
@@ -164,12 +169,11 @@ async def main() -> dict[str, str]:
                 "DATABASE_URL": urls.app,
                 "MIGRATIONS_DATABASE_URL": urls.owner,
                 "OIDC_ISSUER": issuer_url,
-                "OIDC_AUDIENCE": "orders",
+                "OIDC_AUDIENCE": issuer.audience,
                 "PAYMENTS_URL": provider_url,
                 "DRAIN_DELAY": "0",
             }
-            migrate = [sys.executable, "-m", f"{PACKAGE}.platform.postgres.migrate"]
-            subprocess.run(migrate, env=environment, check=True, stdout=subprocess.DEVNULL)
+            migrate(environment)
             token = issuer.token(tenant="bench", scope="orders:read orders:write")
             for name in ENTRYPOINTS:
                 own = environment | ({"DATABASE_URL": urls.worker} if name == "worker" else {})

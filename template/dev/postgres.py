@@ -54,7 +54,8 @@ def _binaries() -> Path:
     found = importlib.util.find_spec(WHEEL)
     if found is None or not found.submodule_search_locations:
         raise PostgresFailed(f"the package {WHEEL} is missing: install the development packages")
-    return Path(found.submodule_search_locations[0], "pginstall18", "bin")
+    # Resolved: an environment may be a link, and the way to where it leads must be open, too.
+    return Path(found.submodule_search_locations[0], "pginstall18", "bin").resolve()
 
 
 @dataclass(frozen=True, slots=True)
