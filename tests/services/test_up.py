@@ -109,7 +109,7 @@ def _follow_the_curl_lines(running: Running) -> None:
     )
     assert done.returncode == 0, f"{commands}\n{done.stdout}\n{done.stderr}"
     assert '"customer_id"' in done.stdout
-    assert re.search(r'"state": ?"(paid|payment_pending)"', done.stdout), done.stdout
+    assert re.search(r'"status": ?"(paid|payment_pending)"', done.stdout), done.stdout
 
 
 def _processes_of(folder: Path) -> list[str]:
