@@ -69,8 +69,8 @@ def switches(root: Path) -> list[str]:
 
 
 def size_of(service: Path) -> Size:
-    """Count a rendered service."""
-    files = [file for file in service.rglob("*") if file.is_file()]
+    """Count a rendered service; a file with nothing in it, as packages want, costs nobody."""
+    files = [file for file in service.rglob("*") if file.is_file() and file.stat().st_size]
     python = [
         file for file in files if file.is_relative_to(service / "src") and file.suffix == ".py"
     ]
