@@ -25,7 +25,7 @@ TAKEN = frozenset(
     alembic annotated-doc annotated-types anyio ast-serialize asyncpg asyncpg-stubs attr certifi
     cffi cfgv charset-normalizer click colorama copier cryptography distlib dotenv execnet
     fastapi fasteners filelock google google-stubs googleapis-common-protos granian graphql
-    graphql-core grimp grpc grpc-health grpc-reflection grpc-status grpc-stubs grpc-tools grpcio
+    graphql-core greenlet grimp grpc grpc-health grpc-reflection grpc-status grpc-stubs grpc-tools grpcio
     grpcio-health-checking grpcio-reflection grpcio-status grpcio-tools h11 harfile httpcore
     httpx hypothesis hypothesis-graphql identify idna import-linter importlinter iniconfig
     jsonschema-rs jwt librt mako markdown-it markdown-it-py markupsafe mdurl mypy
