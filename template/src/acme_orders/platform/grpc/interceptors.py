@@ -19,8 +19,8 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError
 
-from acme_orders.platform.auth.scopes import require
 from acme_orders.platform.auth.tokens import bearer
+from acme_orders.platform.auth.tokens import require
 from acme_orders.platform.domain import Caller
 from acme_orders.platform.domain import Failure
 from acme_orders.platform.domain import Kind

@@ -9,7 +9,7 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 
-from acme_orders.platform.auth.scopes import require
+from acme_orders.platform.auth.tokens import require
 from acme_orders.platform.domain import Caller
 
 
