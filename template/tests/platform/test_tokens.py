@@ -467,7 +467,9 @@ async def test_another_issuer_s_discovery_document_is_not_trusted(scene: Scene) 
 async def test_a_key_set_that_is_none_leaves_the_known_keys(scene: Scene, body: bytes) -> None:
     await scene.verify(scene.issuer.token())
 
-    async def answer(_: httpx.Request) -> httpx.Response:
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path != "/jwks":
+            return await httpx.ASGITransport(scene.issuer.app).handle_async_request(request)
         return httpx.Response(200, content=body)
 
     scene.line.answer = answer
