@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+import structlog
 from pydantic import SecretStr
 
 from acme_orders.platform.postgres.databases import Databases
@@ -18,6 +19,11 @@ from acme_orders.platform.postgres.migrate import upgrade
 from dev.postgres import Server
 from dev.postgres import URLs
 from dev.postgres import postgres
+
+# Its way to show a traceback with all local variables takes a second each.
+structlog.configure(
+    processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)],
+)
 
 SHARED_BY_WORKERS = pytest.StashKey[Server]()
 TRUNCATE = """

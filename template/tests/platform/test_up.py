@@ -1,6 +1,8 @@
 """The real thing, started as a developer starts it: everything up, and nothing left."""
 
+import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -45,6 +47,19 @@ def _read_until(process: subprocess.Popen[str], end: str) -> str:
 def _descendants(pid: int) -> set[int]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return {int(each) for each in children}
+
+
+def _alive_after(pids: set[int], seconds: float) -> set[int]:
+    """Wait for the processes' ends, and return those that did not come in time."""
+    deadline = time.monotonic() + seconds
+    alive = set()
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            process = os.pidfd_open(pid)
+            if not select.select([process], [], [], max(0, deadline - time.monotonic()))[0]:
+                alive.add(pid)
+            os.close(process)
+    return alive
 
 
 def _alive(pids: set[int]) -> set[int]:
@@ -93,10 +108,7 @@ def test_nothing_outlives_a_supervisor_that_was_killed() -> None:
         process.kill()
         process.wait()
 
-        deadline = time.monotonic() + 10
-        while _alive(children) and time.monotonic() < deadline:
-            os.sched_yield()
-        assert not _alive(children)
+        assert not _alive_after(children, seconds=10)
 
 
 def _runs(pid: int, module: str) -> bool:

@@ -55,6 +55,9 @@ UNAVAILABLE = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
 )
+# What asyncpg says of a connection that was lost between two statements: that it is closed, or,
+# until it has read so, that it is in no state for another statement.
+LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 CONCURRENT = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 
 
@@ -191,9 +194,8 @@ class Database:
             async with self._pool.acquire(timeout=self._acquire_timeout) as connection:
                 try:
                     yield connection
-                except asyncpg.InterfaceError as error:
-                    # What asyncpg says of a connection that was lost between two statements.
-                    if _is_lost(connection):
+                except LOST as error:
+                    if isinstance(error, asyncpg.InternalClientError) or _is_lost(connection):
                         raise DatabaseUnavailable("the connection to the database broke") from error
                     raise
         except CONCURRENT as error:
