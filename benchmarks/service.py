@@ -139,10 +139,10 @@ async def over_grpc(port: int, token: str) -> dict[str, tuple[float, float]]:
     stubs = import_module(f"{PACKAGE}.entrypoints.grpc.generated.orders.v1.orders_pb2_grpc")
     metadata = (("authorization", f"Bearer {token}"),)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        orders = stubs.OrdersStub(channel)
+        orders = stubs.OrderServiceStub(channel)
         place = messages.PlaceOrderRequest(**ORDER)
         placed = await orders.PlaceOrder(place, metadata=metadata)
-        read = messages.GetOrderRequest(id=getattr(placed, "id", "") or placed.order.id)
+        read = messages.GetOrderRequest(order_id=placed.id)
 
         async def placing(number: int) -> None:
             await orders.PlaceOrder(place, metadata=metadata)

@@ -254,6 +254,9 @@ async def up(*, check: bool, reload: bool) -> int:
         except (ChildFailed, PostgresFailed) as error:
             print(f"\n{error}", file=sys.stderr)
             return 1
+        except TimeoutError:
+            print("\nNot everything was up, or answered, within a minute.", file=sys.stderr)
+            return 1
 
 
 async def _run(

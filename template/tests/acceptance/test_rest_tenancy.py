@@ -103,7 +103,7 @@ async def test_a_token_without_scopes_may_do_nothing(
     "tenant",
     ["north' OR '1'='1", "north; DROP TABLE orders", "", "NORTH", "north\n", ["north"], None, 7],
 )
-@pytest.mark.parametrize(("method", "path"), _routes()[:1])
+@pytest.mark.parametrize(("method", "path"), _routes())
 async def test_a_hostile_tenant_is_no_tenant(
     running: Running,
     client: httpx.AsyncClient,
@@ -115,7 +115,7 @@ async def test_a_hostile_tenant_is_no_tenant(
 
     response = await client.request(
         method,
-        path,
+        path.format(order_id=UUID(int=1)),
         headers={"Authorization": f"Bearer {token}", "X-Tenant": "north"},
     )
 
