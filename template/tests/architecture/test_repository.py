@@ -1,7 +1,8 @@
-"""Dependencies point inward, and the contracts that say so notice when one does not."""
+"""The code keeps its layers, and the documents promise only what is there."""
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from dev import settings_reference
+
 ROOT = Path(__file__).parents[2]
 [PACKAGE] = (path.parent for path in ROOT.glob("src/*/bootstrap.py"))
 PURE = sorted(path for layer in ("domain", "application") for path in PACKAGE.glob(f"{layer}/*.py"))
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+MAKEFILES = [ROOT / "Makefile", *ROOT.glob("make/*.mk")]
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -59,6 +64,28 @@ def test_domain_and_application_need_nothing_but_python(module: Path) -> None:
     foreign = {name for node in imports for name in _names(node)} - sys.stdlib_module_names
 
     assert foreign <= {PACKAGE.name}
+
+
+def test_the_reference_of_the_settings_says_what_the_code_says() -> None:
+    pages = settings_reference.files()
+
+    assert {path: path.read_text() for path in pages} == pages
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_and_link_of_a_document_leads_somewhere(document: Path) -> None:
+    text = document.read_text()
+
+    commands = set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE))
+    links = set(re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", text))
+
+    targets = {
+        target
+        for makefile in MAKEFILES
+        for target in re.findall(r"^([a-z-]+)::?", makefile.read_text(), re.MULTILINE)
+    }
+    assert commands <= targets
+    assert not [link for link in links if not (document.parent / link).exists()]
 
 
 def _names(node: ast.AST) -> set[str]:
