@@ -1,5 +1,6 @@
 """`make demo`: a service with every flag on, up until Ctrl-C, and nothing left of it afterwards."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from prewired.destination import uninterrupted
 from prewired.failures import ExitCode
 from prewired.terminal import people
 
+PR_SET_PDEATHSIG = 1
 PATIENCE = 30  # seconds that the service has to stop by itself; its own deadline is shorter
 
 
@@ -60,7 +62,14 @@ def _render(service: Path) -> None:
 def _running(command: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in a process group of its own, and leave no process of that group behind."""
     environment = {name: value for name, value in os.environ.items() if name not in INHERITED}
-    process = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        start_new_session=True,
+        # No thread runs here, so nothing can be held between fork and exec.
+        preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+    )
     try:
         yield process
     finally:
@@ -70,6 +79,11 @@ def _running(command: list[str], folder: Path) -> Iterator[subprocess.Popen[byte
 
 # What `make` and an active environment tell their children is about this repository.
 INHERITED = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "VIRTUAL_ENV", "PYTHONPATH")
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to end the service, too, when this process is killed and cannot do it: prctl(2)."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
