@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import contextlib
 import importlib
+import os
 import signal
 import string
 import sys
@@ -69,7 +70,7 @@ class Stack:
 
     def __init__(self) -> None:
         self.ports = Ports()
-        self.children = Children(print)
+        self.children = Children(_say)
         self.env = {
             "ENVIRONMENT": "development",
             "OIDC_AUDIENCE": "acme-orders",
@@ -133,6 +134,15 @@ class Stack:
         }
         self.urls[f"{name.upper()}_MANAGEMENT_URL"] = f"http://{HOST}:{management}"
         self._processes.append((name, env))
+
+
+def _say(line: str) -> None:
+    """Print the line; when nobody is left to read it, stop as at Ctrl-C."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _entrypoints() -> list[str]:

@@ -102,6 +102,22 @@ def test_a_child_that_dies_is_named_and_the_rest_is_stopped() -> None:
         assert not list(Path(folder).iterdir())
 
 
+def test_it_stops_when_nobody_reads_what_it_prints() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        pipeline = subprocess.run(
+            ["sh", "-c", '"$0" -m dev.up | head -n 1', sys.executable],
+            check=False,
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": folder},
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+
+        assert len(pipeline.stdout.splitlines()) == 1, pipeline.stdout
+        assert not list(Path(folder).iterdir())
+
+
 def test_nothing_outlives_a_supervisor_that_was_killed() -> None:
     with tempfile.TemporaryDirectory() as folder, started(folder) as (process, _):
         children = _descendants(process.pid)
