@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import os
 import signal
+import socket
 import string
 import sys
 import urllib.error
@@ -52,17 +53,30 @@ class Stopped(Exception):
 
 
 class Ports:
-    """Gives out ports: the preferred one where it is free, and none twice."""
+    """Gives out ports: the preferred one where it is free, and none twice.
+
+    A child listens only a while after it was given its port. Until this process ends, a UDP socket of
+    the same number tells everybody else who starts services here that the port is taken.
+    """
 
     def __init__(self) -> None:
-        self._given: set[int] = set()
+        self._claims: list[socket.socket] = []
 
     def take(self, preferred: int) -> int:
         port = free_port(preferred)
-        while port in self._given:
+        while not self._claim(port):
             port = free_port()
-        self._given.add(port)
         return port
+
+    def _claim(self, port: int) -> bool:
+        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            claim.bind((HOST, port))
+        except OSError:
+            claim.close()
+            return False
+        self._claims.append(claim)
+        return True
 
 
 class Stack:
