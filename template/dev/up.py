@@ -55,8 +55,8 @@ class Stopped(Exception):
 class Ports:
     """Gives out ports: the preferred one where it is free, and none twice.
 
-    A child listens only a while after it was given its port. Until this process ends, a UDP socket of
-    the same number tells everybody else who starts services here that the port is taken.
+    A child listens only a while after it was given its port. Until this process ends, a UDP socket
+    of the same number tells everybody else who starts services here that the port is taken.
     """
 
     def __init__(self) -> None:
