@@ -176,7 +176,7 @@ async def test_a_payment_whose_caller_stops_waiting_stays_pending_and_is_settled
 
     world.provider.charges = Behaviour.HANG
     with pytest.raises(grpc.aio.AioRpcError) as ended:
-        await caller.stub.PayOrder(request, metadata=caller.metadata, timeout=0.3)
+        await caller.stub.PayOrder(request, metadata=caller.metadata, timeout=1.0)
     pending = await caller.get(order.id)
     world.provider.charges = Behaviour.OK
     await world.settle()

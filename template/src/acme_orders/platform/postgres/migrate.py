@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 the database did not do as it was told, 2 the settings are
 import argparse
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
@@ -99,7 +100,8 @@ def _tell_of_the_gone(connection: Connection) -> list[str]:
 
 async def missing(url: str) -> list[str]:
     """Return the owners that are behind what this image knows. A newer revision is accepted."""
-    connection = await asyncpg.connect(url, timeout=CONNECT_WITHIN.total_seconds())
+    seconds = CONNECT_WITHIN.total_seconds()
+    connection = await asyncpg.connect(url, timeout=seconds, command_timeout=seconds)
     try:
         return [owner.name for owner in owners() if await _behind(connection, owner)]
     finally:
@@ -117,14 +119,12 @@ async def _behind(connection: "asyncpg.Connection[asyncpg.Record]", owner: Owner
 
 async def wait(urls: Sequence[str], at_most: timedelta) -> None:
     """Return when no database lacks a revision. Raises `MigrationFailed` if that takes too long."""
-    why = "nothing was looked at"
-    try:
-        async with asyncio.timeout(at_most.total_seconds()):
-            for url in urls:
-                while why := await _not_yet(url):  # noqa: ASYNC110  it waits for another process
-                    await asyncio.sleep(LOOK_AGAIN_EVERY.total_seconds())
-    except TimeoutError as error:
-        raise MigrationFailed(f"still waiting after {at_most}: {why}") from error
+    until = time.monotonic() + at_most.total_seconds()
+    for url in urls:
+        while why := await _not_yet(url):
+            if time.monotonic() >= until:
+                raise MigrationFailed(f"still waiting after {at_most}: {why}")
+            await asyncio.sleep(LOOK_AGAIN_EVERY.total_seconds())
 
 
 async def _not_yet(url: str) -> str:
