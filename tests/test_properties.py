@@ -140,8 +140,6 @@ def test_the_extremes_are_as_far_as_one_may_go(extreme: str) -> None:
         ("shortest", "all off"),
         ("longest", "all on"),
         ("longest", "all off"),
-        ("odd", "all on, no example"),
-        ("odd", "all off, no example"),
     ],
 )
 def test_a_service_of_extreme_names_passes_its_own_checks_and_tests(
