@@ -11,7 +11,9 @@ from tests.environments import equip
 
 # With every flag on and these names, a service is template/, byte for byte, which the tier before has
 # tried; the other combinations run in tests/test_properties.py, under the names that strain most.
-@pytest.mark.parametrize(("grpc", "example"), [("false", "true"), ("true", "false")])
+@pytest.mark.parametrize(
+    ("grpc", "example"), [("false", "true"), ("true", "false"), ("false", "false")]
+)
 def test_a_service_passes_its_own_checks(
     tmp_path: Path, prewired: Prewired, grpc: str, example: str
 ) -> None:
