@@ -9,7 +9,7 @@ READY := .venv/.ready
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix lock docs clean
+.PHONY: help setup demo test bench check fix lock docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ check: $(READY) ## Lint and type-check this repository
 fix: $(READY) ## Repair what ruff can repair
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+bench: $(READY) ## Measure rendering and the service, and write benchmarks/README.md
+	$(BIN)/python -m benchmarks --write
 
 docs: $(READY) ## Generate docs/reference/ from copier.yml, the manifest and the command line
 	$(BIN)/python -m docs.generate

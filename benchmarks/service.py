@@ -13,11 +13,11 @@ import statistics
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
+from collections.abc import AsyncIterator
 from collections.abc import Awaitable
 from collections.abc import Callable
-from collections.abc import Iterator
+from http import HTTPStatus
 from importlib import import_module
 from pathlib import Path
 from uuid import uuid4
@@ -32,6 +32,7 @@ from dev.serving import free_port
 SECONDS = 5.0
 """How long each load lasts; the first second is not counted."""
 CLIENTS = 32
+CORES = os.sched_getaffinity(0)
 PACKAGE = next(path.parent.name for path in Path("src").glob("*/bootstrap.py"))
 ENTRYPOINTS = sorted(path.parent.name for path in Path("src").glob("*/entrypoints/*/__main__.py"))
 ORDER = {
@@ -41,31 +42,43 @@ ORDER = {
 }
 
 
-@contextlib.contextmanager
-def process(name: str, environment: dict[str, str]) -> Iterator[tuple[psutil.Process, float, int]]:
+@contextlib.asynccontextmanager
+async def process(
+    name: str,
+    environment: dict[str, str],
+) -> AsyncIterator[tuple[psutil.Process, float, int]]:
     """Start an entrypoint; give the process, the seconds until it was ready, and its API's port."""
     api, management = free_port(), free_port()
     ports = {f"{name.upper()}_PORT": str(api), "MANAGEMENT_PORT": str(management)}
     started = time.perf_counter()
-    child = subprocess.Popen(
-        [sys.executable, "-m", f"{PACKAGE}.entrypoints.{name}"],
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        f"{PACKAGE}.entrypoints.{name}",
         env={**environment, **ports},
-        stdout=subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
     )
     try:
-        if len(os.sched_getaffinity(0)) > 1:
-            psutil.Process(child.pid).cpu_affinity([max(os.sched_getaffinity(0))])
-        while True:
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"http://127.0.0.1:{management}/ready").read()
-                break
-            if child.poll() is not None:
+        running = psutil.Process(child.pid)
+        if len(CORES) > 1:
+            running.cpu_affinity([max(CORES)])
+        # In a thread: this loop serves the issuer, which a process asks before it is ready.
+        while not await asyncio.to_thread(is_ready, f"http://127.0.0.1:{management}/ready"):
+            if child.returncode is not None:
                 raise SystemExit(f"{name} ended with {child.returncode}")
-            time.sleep(0.005)
-        yield psutil.Process(child.pid), time.perf_counter() - started, api
+            await asyncio.sleep(0.005)
+        yield running, time.perf_counter() - started, api
     finally:
         child.send_signal(signal.SIGTERM)
-        child.wait(30)
+        await child.wait()
+
+
+def is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False
 
 
 def migrate(environment: dict[str, str]) -> None:
@@ -158,8 +171,8 @@ LOADS = {"rest": over_rest, "grpc": over_grpc}
 
 async def main() -> dict[str, str]:
     figures: dict[str, str] = {}
-    if len(os.sched_getaffinity(0)) > 1:
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    if len(CORES) > 1:
+        os.sched_setaffinity(0, {min(CORES)})
     issuer, provider = Issuer(), Simulator()
     with postgres() as server:
         urls = server.create("benchmark")
@@ -179,7 +192,7 @@ async def main() -> dict[str, str]:
                 own = environment | ({"DATABASE_URL": urls.worker} if name == "worker" else {})
                 starts = []
                 for _ in range(5):
-                    with process(name, own) as (running, seconds, port):
+                    async with process(name, own) as (running, seconds, port):
                         starts.append(seconds)
                         memory = running.memory_full_info().uss / 2**20
                 figures[f"{name}: start to ready, median of 5"] = (
@@ -187,7 +200,7 @@ async def main() -> dict[str, str]:
                 )
                 figures[f"{name}: memory at rest (unshared)"] = f"{memory:.0f} MiB"
                 if name in LOADS:
-                    with process(name, own) as (_, _, port):
+                    async with process(name, own) as (_, _, port):
                         for what, (rate, p99) in (await LOADS[name](port, token)).items():
                             figures[f"{name}: {what} an order, {CLIENTS} clients"] = (
                                 f"{rate:,.0f}/s, p99 {p99:.1f} ms"
