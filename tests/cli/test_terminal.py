@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import signal
 import sys
 import time
 from pathlib import Path
@@ -35,10 +36,24 @@ class Terminal:
     def type(self, line: str) -> None:
         os.write(self._fd, line.encode())
 
+    def press(self, key: str) -> None:
+        """Press a key until it ends: one that comes before the program reads keys is lost."""
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            try:
+                self.type(key)
+            except OSError:
+                return
+            while select.select([self._fd], [], [], 1)[0]:
+                if not self._read():
+                    return
+
     def end(self) -> int:
-        """Wait for the end; return the exit code."""
+        """Wait for the end; return the exit code. What does not end is killed."""
         while self._read():
             pass
+        if not select.select([self._fd], [], [], 0)[0]:
+            os.kill(self.pid, signal.SIGKILL)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     def _read(self) -> bool:
@@ -82,8 +97,8 @@ def test_it_asks_derives_explains_and_sums_up(tmp_path: Path) -> None:
 def test_it_can_be_left_without_a_trace(tmp_path: Path, key: str) -> None:
     terminal = Terminal("new", tmp_path / "tea")
 
-    terminal.read_until("project_name")
-    terminal.type(key)
+    terminal.read_until("project_name [Acme Orders]")
+    terminal.press(key)
 
     assert terminal.end() == 130
     assert "nothing was written" in terminal.seen
